@@ -1,0 +1,61 @@
+"""Which contexts are there? Every package under `services/` that has an `app.py`; found, never listed by hand."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+
+import services
+from libs.kit.handlers import Handlers
+from libs.kit.migrate import SchemaSource
+from libs.kit.service import Service
+from libs.kit.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """One bounded context, by the files that every one has."""
+
+    name: str
+    settings: type[Settings]
+    router: APIRouter
+    handlers: Callable[[Settings], Handlers]
+    service: Callable[[Settings], AbstractAsyncContextManager[Service]]
+    metadata: MetaData
+    source: SchemaSource
+
+
+def names() -> list[str]:
+    """The contexts' names, in alphabetical order."""
+    found = pkgutil.iter_modules(services.__path__)
+    return sorted(m.name for m in found if (Path(services.__path__[0]) / m.name / "app.py").is_file())
+
+
+def load(name: str) -> Context:
+    """The context of that name. Raises LookupError when there is none."""
+    if name not in names():
+        raise LookupError(f"there is no service {name}; there are {', '.join(names())}")
+    package = f"services.{name}"
+    model = importlib.import_module(f"{package}.model")
+    return Context(
+        name=name,
+        settings=importlib.import_module(f"{package}.settings").Settings,
+        router=importlib.import_module(f"{package}.api").router,
+        handlers=importlib.import_module(f"{package}.consumers").handlers,
+        service=importlib.import_module(f"{package}.app").service,
+        metadata=cast("MetaData", model.Base.metadata),
+        source=SchemaSource(name, Path(services.__path__[0]) / name / "migrations"),
+    )
+
+
+def load_all() -> Sequence[Context]:
+    """Every context."""
+    return [load(name) for name in names()]

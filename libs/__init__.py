@@ -1,0 +1,1 @@
+"""What every service stands on: the public language (`schema`) and the plumbing (`kit`)."""

@@ -1,0 +1,123 @@
+"""How does an event look in Kafka? CloudEvents 1.0, Kafka binding, binary mode: attributes as headers, JSON as value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from libs.kit.outbox import OutboxRow
+from libs.schema.catalogue import BY_TYPE, FAMILIES
+from libs.schema.event import Cause, DomainEvent, Envelope
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(eq=False)
+class Undecodable(Exception):
+    """A record that can't be read; `reason` says why to an operator."""
+
+    reason: str
+
+
+@dataclass(eq=False)
+class UnknownType(Exception):
+    """A well-formed record of a family that this release does not know, or does not subscribe to."""
+
+    type: str
+
+
+def headers_of(row: OutboxRow, source: str) -> list[tuple[str, bytes]]:
+    """The CloudEvents attributes of an event, and the house's extensions."""
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": str(row.event_id),
+        "ce_source": source,
+        "ce_type": row.type,
+        "ce_subject": str(row.subject),
+        "ce_time": row.occurred_at.isoformat(),
+        "ce_recordedtime": row.recorded_at.isoformat(),
+        "ce_sequence": str(row.sequence),
+        "ce_correlationid": str(row.correlation_id),
+        "content-type": "application/json",
+    }
+    optional = {
+        "ce_tenantid": row.tenant_id,
+        "ce_causationid": row.causation_id,
+        "ce_traceparent": row.traceparent,
+    }
+    attributes |= {name: str(value) for name, value in optional.items() if value is not None}
+    return [(name, value.encode()) for name, value in attributes.items()]
+
+
+def decode(headers: Headers, value: bytes | None) -> Envelope[DomainEvent]:
+    """The event of a record. Raises Undecodable or UnknownType, whose texts hold no payload."""
+    attributes = _attributes(headers)
+    event_class = _event_class(_required(attributes, "ce_type"))
+    try:
+        event = event_class.model_validate_json(value or b"")
+    except ValidationError as error:
+        raise Undecodable(_explain(error)) from error
+    try:
+        return _envelope(attributes, event)
+    except ValueError as error:
+        reason = f"a CloudEvents header has no valid value: {error}"
+        raise Undecodable(reason) from error
+
+
+def _attributes(headers: Headers) -> dict[str, str]:
+    try:
+        return {name: value.decode() for name, value in headers}
+    except UnicodeDecodeError as error:
+        reason = "a header is not UTF-8"
+        raise Undecodable(reason) from error
+
+
+def _required(attributes: Mapping[str, str], name: str) -> str:
+    try:
+        return attributes[name]
+    except KeyError as error:
+        reason = f"the header {name} is missing"
+        raise Undecodable(reason) from error
+
+
+def _event_class(type_: str) -> type[DomainEvent]:
+    known = BY_TYPE.get(type_)
+    if known is not None:
+        return known
+    family = type_.rpartition(".v")[0]
+    if family in FAMILIES:
+        reason = f"{type_} is a version that this release does not know"
+        raise Undecodable(reason)
+    raise UnknownType(type_)
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in error.errors(include_input=False)
+    )
+
+
+def _optional_id(attributes: Mapping[str, str], name: str) -> UUID | None:
+    value = attributes.get(name)
+    return None if value is None else UUID(value)
+
+
+def _envelope(attributes: Mapping[str, str], event: DomainEvent) -> Envelope[DomainEvent]:
+    return Envelope(
+        id=UUID(_required(attributes, "ce_id")),
+        event=event,
+        source=_required(attributes, "ce_source"),
+        subject=UUID(_required(attributes, "ce_subject")),
+        sequence=int(_required(attributes, "ce_sequence")),
+        tenant_id=_optional_id(attributes, "ce_tenantid"),
+        recorded_at=datetime.fromisoformat(_required(attributes, "ce_recordedtime")),
+        cause=Cause(
+            UUID(_required(attributes, "ce_correlationid")),
+            _optional_id(attributes, "ce_causationid"),
+            attributes.get("ce_traceparent"),
+        ),
+    )

@@ -1,0 +1,43 @@
+"""How does a context say what it listens to? A handler is a function of a transaction and a sequence of events."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from libs.kit.db import Tx
+from libs.schema.event import DomainEvent, Envelope
+
+E = TypeVar("E", bound=DomainEvent)
+HandlerFunction = Callable[[Tx, Sequence[Envelope[E]]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Handler(Generic[E]):
+    """One kind of event and what a context does about it."""
+
+    event: type[E]
+    function: HandlerFunction[E]
+
+    async def __call__(self, tx: Tx, envelopes: Sequence[Envelope[E]]) -> None:
+        """Handle the events, which are in order for each key."""
+        await self.function(tx, envelopes)
+
+
+def on(event: type[E]) -> Callable[[HandlerFunction[E]], Handler[E]]:
+    """Make a function the handler of one kind of event."""
+
+    def decorate(function: HandlerFunction[E]) -> Handler[E]:
+        return Handler(event, function)
+
+    return decorate
+
+
+Handlers = Sequence[Handler[Any]]
+"""Handlers of different events; each is called with its own kind alone."""
+
+
+def topics_of(handlers: Handlers) -> tuple[str, ...]:
+    """The topics that the handlers' events come from."""
+    return tuple(sorted({handler.event.topic for handler in handlers}))

@@ -1,0 +1,123 @@
+"""How is a service's HTTP side built? One factory, the same for all: limits, ids, problems, health, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from libs.kit.db import Database
+from libs.kit.health import Probe, ProbeFailed
+from libs.kit.http.limits import BodyLimits
+from libs.kit.http.observe import Observe, current_cause
+from libs.kit.http.problems import Problem, install_problems
+from libs.kit.outages import is_outage
+from libs.kit.security import TokenVerifier
+from libs.kit.settings import Settings
+from libs.schema.event import Cause
+
+API_VERSION = "1"
+_PROBLEMS: dict[int | str, dict[str, object]] = {
+    status: {"model": Problem, "description": description, "content": {"application/problem+json": {}}}
+    for status, description in (
+        (400, "The body is not JSON, or nests too deep"),
+        (401, "No valid access token"),
+        (403, "A missing scope, or a limit of the plan"),
+        (404, "Nothing of that id in this workspace"),
+        (409, "At odds with what is there"),
+        (413, "The body is too large"),
+        (422, "A field makes no sense; `errors` names it"),
+        (503, "A server behind this one is away; nothing was changed"),
+    )
+}
+
+
+def _database(request: Request) -> Database:
+    db: Database = request.app.state.db
+    return db
+
+
+Db = Annotated[Database, Depends(_database)]
+"""The context's database, in a route."""
+RequestCause = Annotated[Cause, Depends(current_cause)]
+"""The chain of events that the request begins, in a route."""
+
+
+class Health(BaseModel):
+    """Whether a process is well; `failures` says what is not, by part."""
+
+    status: str
+    failures: dict[str, str] = {}
+
+
+def http_app(
+    name: str,
+    settings: Settings,
+    *,
+    routers: Iterable[APIRouter],
+    db: Database,
+    tokens: TokenVerifier,
+    probes: Sequence[Probe],
+) -> FastAPI:
+    """A service's app, ready to serve."""
+    app = bare_app(name, routers)
+    app.state.db = db
+    app.state.token_verifier = tokens
+    app.include_router(_operations(db, probes))
+    app.add_middleware(BodyLimits, max_bytes=settings.http_max_body_bytes, max_depth=settings.http_max_depth)
+    if settings.http_cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.http_cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Observe, context=name)
+    return app
+
+
+def bare_app(name: str, routers: Iterable[APIRouter]) -> FastAPI:
+    """The routes alone, without anything behind them: enough for the OpenAPI document."""
+    app = FastAPI(title=name, version=API_VERSION, responses=_PROBLEMS, redoc_url=None, docs_url=None)
+    for router in routers:
+        app.include_router(router, tags=[name])
+    install_problems(app)
+    return app
+
+
+def _operations(db: Database, probes: Sequence[Probe]) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def healthz() -> Health:
+        """The process lives."""
+        return Health(status="ok")
+
+    @router.get("/readyz")
+    async def readyz(response: Response) -> Health:
+        """The process can do its work now."""
+        checks = [*probes, Probe("database", lambda: _check_database(db))]
+        failures = {probe.name: failure for probe in checks if (failure := await probe.failure()) is not None}
+        response.status_code = 503 if failures else 200
+        return Health(status="failing" if failures else "ok", failures=failures)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Prometheus' text format."""
+        db.observe_pools()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _check_database(db: Database) -> None:
+    try:
+        async with db.work() as tx:
+            await tx.execute(text("SELECT 1"))
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        msg = "the database does not answer"
+        raise ProbeFailed(msg) from error

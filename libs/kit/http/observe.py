@@ -1,0 +1,88 @@
+"""What is known of every request? Its ids, its duration, and headers that browsers need to be careful."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from contextvars import ContextVar
+from uuid import UUID
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.kit.ids import uuid7
+from libs.kit.metrics import REQUEST_SECONDS
+from libs.schema.event import Cause
+
+_TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+}
+_STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+
+_cause: ContextVar[Cause] = ContextVar("cause")
+
+
+def current_cause(_request: Request) -> Cause:
+    """The chain that this request begins or goes on with; for `Depends`."""
+    return _cause.get()
+
+
+def _cause_of(headers: Headers) -> Cause:
+    try:
+        correlation_id = UUID(headers.get("x-correlation-id", ""))
+    except ValueError:
+        correlation_id = uuid7()
+    traceparent = headers.get("traceparent", "")
+    if not _TRACEPARENT.match(traceparent):
+        traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return Cause(correlation_id, None, traceparent)
+
+
+class Observe:
+    """ASGI middleware: correlation and trace ids in, security headers and a duration out."""
+
+    def __init__(self, app: ASGIApp, context: str) -> None:
+        self.app = app
+        self.context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wrap one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        cause = _cause_of(Headers(scope=scope))
+        _cause.set(cause)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            correlation_id=str(cause.correlation_id), traceparent=cause.traceparent, context=self.context
+        )
+        started, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_headers(MutableHeaders(scope=message), cause)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUEST_SECONDS.labels(self.context, scope["method"], route, status).observe(time.perf_counter() - started)
+
+    def _add_headers(self, headers: MutableHeaders, cause: Cause) -> None:
+        headers["X-Correlation-Id"] = str(cause.correlation_id)
+        for name, value in _SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        if not headers.get("content-type", "").startswith("text/html"):
+            headers.setdefault("Content-Security-Policy", _STRICT_CONTENT)

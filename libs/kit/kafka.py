@@ -1,0 +1,139 @@
+"""How does the house reach the broker? Settings in aiokafka's words, and topics made on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from ssl import SSLContext
+from typing import TypedDict
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from libs.kit.settings import KafkaSettings, Settings
+
+MAX_RECORD_BYTES = 1_048_576
+
+
+class Connection(TypedDict):
+    """What every aiokafka client needs to connect."""
+
+    bootstrap_servers: str
+    security_protocol: str
+    ssl_context: SSLContext | None
+    sasl_mechanism: str
+    sasl_plain_username: str | None
+    sasl_plain_password: str | None
+
+
+def connection(settings: KafkaSettings) -> Connection:
+    """The arguments with which any aiokafka client connects."""
+    return Connection(
+        bootstrap_servers=settings.bootstrap,
+        security_protocol=settings.security_protocol,
+        ssl_context=settings.ssl_context(),
+        sasl_mechanism=settings.sasl_mechanism,
+        sasl_plain_username=settings.sasl_username,
+        sasl_plain_password=None if settings.sasl_password is None else settings.sasl_password.get_secret_value(),
+    )
+
+
+def security(settings: KafkaSettings) -> BaseSecurity:
+    """The same in FastStream's words."""
+    context = settings.ssl_context()
+    if settings.sasl_username is None or settings.sasl_password is None:
+        return BaseSecurity(ssl_context=context, use_ssl=context is not None)
+    kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+    return kinds[settings.sasl_mechanism](
+        username=settings.sasl_username,
+        password=settings.sasl_password.get_secret_value(),
+        ssl_context=context,
+        use_ssl=context is not None,
+    )
+
+
+@asynccontextmanager
+async def producer(settings: KafkaSettings, client_id: str) -> AsyncIterator[AIOKafkaProducer]:
+    """An idempotent producer that waits for all in-sync replicas."""
+    client = AIOKafkaProducer(
+        **connection(settings),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=131_072,
+        max_request_size=MAX_RECORD_BYTES,
+        request_timeout_ms=20_000,
+    )
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.stop()
+
+
+@asynccontextmanager
+async def admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected admin client."""
+    client = AIOKafkaAdminClient(**connection(settings), client_id="fillstream-admin")
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as `migrate` makes it."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    retention: timedelta
+
+
+def topic_specs(settings: Settings, topics: Iterable[str]) -> list[TopicSpec]:
+    """What the settings say of the topics."""
+    return [
+        TopicSpec(
+            settings.kafka_prefix + topic,
+            settings.kafka_partitions,
+            settings.kafka_replication_factor,
+            timedelta(days=settings.event_retention_days),
+        )
+        for topic in topics
+    ]
+
+
+async def create_topics(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> list[str]:
+    """Create the topics that are missing and give their names. Raises KafkaError when the broker refuses one."""
+    created = []
+    async with admin(settings) as client:
+        existing = set(await client.list_topics())
+        missing = [spec for spec in specs if spec.name not in existing]
+        if not missing:
+            return []
+        response = await client.create_topics([_new_topic(spec) for spec in missing])
+        for name, code, *_ in response.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error(name)
+            created.append(name)
+    return created
+
+
+def _new_topic(spec: TopicSpec) -> NewTopic:
+    return NewTopic(
+        spec.name,
+        spec.partitions,
+        spec.replication_factor,
+        topic_configs={
+            "retention.ms": str(int(spec.retention.total_seconds() * 1000)),
+            "max.message.bytes": str(MAX_RECORD_BYTES),
+            "min.insync.replicas": str(max(1, spec.replication_factor - 1)),
+        },
+    )

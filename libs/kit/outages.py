@@ -1,0 +1,29 @@
+"""Is it the event's fault or the infrastructure's? Outages are waited out; everything else counts against the event."""
+
+from __future__ import annotations
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+# SQLSTATE classes: connection, transaction rollback (deadlock, serialization), resources, operator intervention, system.
+_OUTAGE_CLASSES = frozenset({"08", "40", "53", "57", "58"})
+_IDLE_IN_TRANSACTION = "25P03"
+_QUERY_CANCELLED = "57014"
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(origin, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether trying the same again later can help, because a server or the way to it is at fault."""
+    state = _sqlstate(error)
+    if state is not None:
+        # A statement that ran into its time limit will do so again: that is the event's fault.
+        return state == _IDLE_IN_TRANSACTION or (state[:2] in _OUTAGE_CLASSES and state != _QUERY_CANCELLED)
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error.__cause__, OSError)
+    return isinstance(error, OSError | PoolTimeoutError | asyncpg.InterfaceError)

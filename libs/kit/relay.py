@@ -1,0 +1,208 @@
+"""How do events leave the outbox? One relay a context reads it in id order and moves what the broker acknowledged.
+
+There is no cursor: what is in the table is what is still to be sent. A relay that dies between the acknowledgement
+and the move sends again, and consumers know the event by its id. A relay that wakes up after it lost its lock can only
+send what its successor has sent already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from libs.kit.codec import headers_of
+from libs.kit.db import Database
+from libs.kit.health import Probe, ProbeFailed
+from libs.kit.kafka import producer
+from libs.kit.logging import logger
+from libs.kit.metrics import EVENTS_PUBLISHED, OUTBOX_AGE_SECONDS, OUTBOX_DEPTH
+from libs.kit.outbox import OutboxRow, wake_channel
+from libs.kit.settings import Settings
+
+log = logger(__name__)
+
+_BATCH = 1_000
+_POLL_SECONDS = 0.5
+_STANDBY_SECONDS = 1.0
+_BLOCK_SECONDS = 5.0
+_BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+# The broker refuses this record, not the producer.
+_REFUSALS = (
+    MessageSizeTooLargeError,
+    InvalidTopicError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+_OUTAGES = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+# The ids alone tell what was sent; the rest of a row goes to the log as it is.
+_MOVE = """
+    WITH sent AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]) RETURNING *)
+    INSERT INTO event_log SELECT event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
+                                 correlation_id, causation_id, traceparent, data FROM sent
+"""
+_READ = """
+    SELECT id, event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
+           correlation_id, causation_id, traceparent, data
+    FROM outbox WHERE NOT ((topic, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))) ORDER BY id LIMIT $3
+"""
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    id: int
+    row: OutboxRow
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.row.topic, self.row.key
+
+
+@dataclass(slots=True)
+class _Outcome:
+    sent: list[int] = field(default_factory=list)
+    broken: KafkaError | None = None
+    """The producer can't go on; what was acknowledged before counts."""
+
+
+@dataclass(eq=False)
+class Relay:
+    """Sends one context's events. Run by `relay`; a second one stands by until the first is gone."""
+
+    db: Database
+    settings: Settings
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _blocked: dict[tuple[str, str], float] = field(default_factory=dict)
+    _last_pass: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> None:
+        """Work until cancelled; back off while the database or the broker is away."""
+        failures = 0
+        while True:
+            try:
+                await self._lead()
+                failures = 0
+            except _OUTAGES as error:
+                delay = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
+                failures += 1
+                log.warning("relay_interrupted", context=self.db.schema, error=repr(error), retry_in_seconds=delay)
+                await asyncio.sleep(delay)
+
+    async def _lead(self) -> None:
+        """Hold the lock and the producer, and send, until something breaks."""
+        connection = await self.db.connect_worker()
+        try:
+            await self._wait_for_lock(connection)
+            await connection.add_listener(wake_channel(self.db.schema), lambda *_: self._woken.set())
+            # A producer that met a fatal error is useless: each term of leadership has its own.
+            async with producer(self.settings.kafka, f"relay-{self.db.schema}") as client:
+                while True:
+                    self._woken.clear()
+                    if await self._send_batch(connection, client) < _BATCH:
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+        finally:
+            connection.terminate()
+
+    async def _wait_for_lock(self, connection: Connection) -> None:
+        while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", self._lock_name):
+            self._last_pass = time.monotonic()
+            await asyncio.sleep(_STANDBY_SECONDS)
+
+    @property
+    def _lock_name(self) -> str:
+        return f"relay:{self.db.schema}"
+
+    async def _send_batch(self, connection: Connection, client: AIOKafkaProducer) -> int:
+        waiting = await self._read(connection)
+        self._observe(waiting)
+        outcome = await self._send(client, waiting)
+        if outcome.sent:
+            await connection.execute(_MOVE, outcome.sent)
+            EVENTS_PUBLISHED.labels(self.db.schema).inc(len(outcome.sent))
+        if outcome.broken is not None:
+            raise outcome.broken
+        self._last_pass = time.monotonic()
+        return len(outcome.sent)
+
+    async def _read(self, connection: Connection) -> list[_Waiting]:
+        now = time.monotonic()
+        self._blocked = {key: until for key, until in self._blocked.items() if until > now}
+        topics, keys = zip(*self._blocked, strict=True) if self._blocked else ((), ())
+        records = await connection.fetch(_READ, topics, keys, _BATCH)
+        return [_Waiting(id_, OutboxRow(*columns)) for id_, *columns in records]
+
+    def _observe(self, waiting: Sequence[_Waiting]) -> None:
+        OUTBOX_DEPTH.labels(self.db.schema).set(len(waiting))
+        age = (self.db.clock() - waiting[0].row.recorded_at).total_seconds() if waiting else 0.0
+        OUTBOX_AGE_SECONDS.labels(self.db.schema).set(age)
+
+    async def _send(self, client: AIOKafkaProducer, waiting: Sequence[_Waiting]) -> _Outcome:
+        """Send in id order; once a record of a key is refused, nothing more of that key goes out."""
+        pending: list[tuple[_Waiting, asyncio.Future[object]]] = []
+        for item in waiting:
+            if item.key not in self._blocked:
+                with self._blocking(item):
+                    pending.append((item, await self._enqueue(client, item.row)))
+        outcome = _Outcome()
+        for item, future in pending:
+            try:
+                with self._blocking(item):
+                    await future
+                    outcome.sent.append(item.id)
+            except KafkaError as error:
+                outcome.broken = error
+        return outcome
+
+    @contextmanager
+    def _blocking(self, item: _Waiting) -> Iterator[None]:
+        """Let a refusal of one record block its key and nothing else."""
+        try:
+            yield
+        except _REFUSALS:
+            self._blocked[item.key] = time.monotonic() + _BLOCK_SECONDS
+            log.exception("event_refused", context=self.db.schema, event_id=str(item.row.event_id))
+
+    async def _enqueue(self, client: AIOKafkaProducer, row: OutboxRow) -> asyncio.Future[object]:
+        future: asyncio.Future[object] = await client.send(
+            self.settings.kafka_prefix + row.topic,
+            value=row.data.encode(),
+            key=row.key.encode(),
+            headers=headers_of(row, self.db.schema),
+        )
+        return future
+
+    def probe(self) -> None:
+        """Raise ProbeFailed when the relay has not completed a pass for too long."""
+        silent = time.monotonic() - self._last_pass
+        if silent > self.settings.stall_seconds:
+            msg = f"the relay has not completed a pass for {silent:.0f} s"
+            raise ProbeFailed(msg)
+
+
+@asynccontextmanager
+async def relay(db: Database, settings: Settings) -> AsyncIterator[Probe]:
+    """Run the context's relay in the background; gives its readiness probe."""
+    worker = Relay(db, settings)
+    task = asyncio.create_task(worker.run(), name=f"relay-{db.schema}")
+    try:
+        yield Probe("relay", worker.probe, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,153 @@
+"""Who is calling, and what may they do? EdDSA tokens checked locally with the public keys of auth (RFC 9068, RFC 8725)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+from uuid import UUID
+
+import httpx2
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, KeySetSerialization
+
+from libs.kit.errors import Forbidden, Rejected, Unauthenticated
+from libs.kit.logging import logger
+from libs.kit.settings import Settings
+
+log = logger(__name__)
+
+ALGORITHM = "Ed25519"
+ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 a media type (RFC 9068), not a secret
+_LEEWAY_SECONDS = 5
+_REFRESH_SECONDS = 300.0
+_UNKNOWN_KEY_SECONDS = 5.0
+_FETCH_SECONDS = 5.0
+
+KeySource = Callable[[], Awaitable[KeySet]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a valid token speaks for."""
+
+    user_id: UUID
+    tenant_id: UUID
+    """The one workspace that the token is for."""
+    scopes: frozenset[str]
+    token_id: UUID
+
+
+class KeysUnavailable(Rejected):
+    """The public keys can't be fetched now, so nobody can be checked."""
+
+    status = 503
+    slug = "keys-unavailable"
+
+
+@dataclass(eq=False)
+class TokenVerifier:
+    """Checks access tokens; keeps the public keys and asks for them again when a new one signs."""
+
+    source: KeySource
+    issuer: str
+    audience: str
+    _keys: KeySet = field(default_factory=lambda: KeySet([]))
+    _fetched_at: float = float("-inf")
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def verify(self, token: str) -> Caller:
+        """The caller. Raises Unauthenticated when the token is not one of ours, or not for us, or not now."""
+        try:
+            claims = await self._claims(token)
+            return Caller(
+                UUID(claims["sub"]), UUID(claims["tid"]), frozenset(claims["scope"].split()), UUID(claims["jti"])
+            )
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+            detail = "the access token is not valid, or no longer"
+            raise Unauthenticated(detail) from error
+
+    async def _claims(self, token: str) -> dict[str, str]:
+        await self._refresh_if_older_than(_REFRESH_SECONDS)
+        try:
+            decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
+        except ValueError:
+            # The key that signed is not among those that we know: it may be new.
+            await self._refresh_if_older_than(_UNKNOWN_KEY_SECONDS)
+            decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
+        if decoded.header.get("typ") != ACCESS_TOKEN_TYPE:
+            msg = "not an access token"
+            raise ValueError(msg)
+        registry = jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_SECONDS,
+            iss={"essential": True, "value": self.issuer},
+            aud={"essential": True, "value": self.audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        registry.validate(decoded.claims)
+        return decoded.claims
+
+    async def _refresh_if_older_than(self, seconds: float) -> None:
+        if time.monotonic() - self._fetched_at < seconds:
+            return
+        async with self._lock:
+            if time.monotonic() - self._fetched_at < seconds:
+                return
+            try:
+                self._keys = await self.source()
+            except (httpx2.HTTPError, ValueError, JoseError) as error:
+                log.warning("keys_unavailable", error=repr(error))
+                if not self._keys.keys:
+                    detail = "the keys that tokens are checked with can't be fetched now"
+                    raise KeysUnavailable(detail, retry_after=1) from error
+            self._fetched_at = time.monotonic()
+
+
+@asynccontextmanager
+async def token_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
+    """Checks tokens with the keys at `jwks_url`."""
+    async with httpx2.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False) as client:
+
+        async def fetch() -> KeySet:
+            response = await client.get(settings.jwks_url)
+            response.raise_for_status()
+            document: KeySetSerialization = response.json()
+            return KeySet.import_key_set(document)
+
+        yield TokenVerifier(fetch, settings.token_issuer, settings.token_audience)
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of POST /v1/auth/login.")
+
+
+async def authenticated(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """The caller of a request; for `Depends`. Raises Unauthenticated."""
+    if credentials is None:
+        detail = "send an access token as `Authorization: Bearer ...`"
+        raise Unauthenticated(detail)
+    verifier: TokenVerifier = request.app.state.token_verifier
+    caller = await verifier.verify(credentials.credentials)
+    structlog.contextvars.bind_contextvars(tenant_id=str(caller.tenant_id), user_id=str(caller.user_id))
+    return caller
+
+
+def requires(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """A dependency that gives the caller if the token has `scope`: `Annotated[Caller, Depends(requires("x:read"))]`."""
+
+    async def check(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+        if scope not in caller.scopes:
+            detail = f"the token lacks the scope {scope}"
+            raise Forbidden(detail, slug="missing-scope")
+        return caller
+
+    return check

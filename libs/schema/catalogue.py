@@ -1,0 +1,39 @@
+"""Which events are there? Every class, by hand, so that importing one module is enough to know them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from libs.schema.auth import UserRegistered
+from libs.schema.billing import EntitlementsChanged, SubscriptionStarted
+from libs.schema.event import DomainEvent
+from libs.schema.marketdata import BarClosed, InstrumentListed
+from libs.schema.notifications import NotificationDelivered
+from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
+from libs.schema.portfolio import PortfolioValued, PositionChanged
+from libs.schema.signals import BacktestCompleted, SignalGenerated, StrategyChanged
+
+EVENTS: tuple[type[DomainEvent], ...] = (
+    UserRegistered,
+    SubscriptionStarted,
+    EntitlementsChanged,
+    InstrumentListed,
+    BarClosed,
+    StrategyChanged,
+    SignalGenerated,
+    BacktestCompleted,
+    AccountOpened,
+    OrderAccepted,
+    OrderDenied,
+    OrderFilled,
+    OrderCancelled,
+    OrderExpired,
+    PositionChanged,
+    PortfolioValued,
+    NotificationDelivered,
+)
+
+BY_TYPE: Mapping[str, type[DomainEvent]] = MappingProxyType({event.type(): event for event in EVENTS})
+FAMILIES: frozenset[str] = frozenset(event.family() for event in EVENTS)
+TOPICS: tuple[str, ...] = tuple(sorted({event.topic for event in EVENTS}))

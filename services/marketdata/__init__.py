@@ -1,0 +1,4 @@
+"""Market data: which instruments there are, and what they traded at.
+
+Owns instruments and bars, which belong to everybody. Publishes InstrumentListed and BarClosed. Consumes nothing.
+"""

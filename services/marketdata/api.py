@@ -1,0 +1,167 @@
+"""Who asked over HTTP? Readers of instruments and bars, and feeds that write them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from libs.kit.db import Tx
+from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.idempotency import IdempotencyKey, once
+from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.security import Caller, requires
+from libs.schema.values import Currency, Price, Symbol, Timeframe, UtcDatetime, Volume
+from services.marketdata import commands, queries
+from services.marketdata.model import AssetClass, Bar, Instrument
+
+router = APIRouter()
+
+MAX_BARS = 5_000
+_NO_ID = UUID(int=0)
+
+Reader = Annotated[Caller, Depends(requires("marketdata:read"))]
+Feed = Annotated[Caller, Depends(requires("marketdata:write"))]
+
+
+class InstrumentIn(BaseModel):
+    """An instrument to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: Symbol
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    asset_class: AssetClass = AssetClass.EQUITY
+    currency: Currency = "USD"
+
+
+class InstrumentOut(BaseModel):
+    """A listed instrument."""
+
+    id: UUID
+    symbol: Symbol
+    name: str
+    asset_class: AssetClass
+    currency: Currency
+    created_at: UtcDatetime
+
+    @classmethod
+    def of(cls, instrument: Instrument) -> Self:
+        """The instrument as clients see it."""
+        return cls.model_validate(instrument, from_attributes=True)
+
+
+class BarIn(BaseModel):
+    """A closed bar over [open_time, open_time + timeframe)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: Symbol
+    timeframe: Timeframe
+    open_time: UtcDatetime
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Volume
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.high < max(self.open, self.low, self.close):
+            raise ValueError(f"high {self.high} is below another price of the bar")
+        if self.low > min(self.open, self.close):
+            raise ValueError(f"low {self.low} is above another price of the bar")
+        return self
+
+    def bar(self) -> Bar:
+        """The bar as the model knows it."""
+        return Bar(self.symbol, self.timeframe, self.open_time, self.open, self.high, self.low, self.close, self.volume)
+
+
+class BarsIn(BaseModel):
+    """Bars of any instruments and timeframes; all are kept or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bars: Annotated[list[BarIn], Field(min_length=1, max_length=MAX_BARS)]
+
+
+class BarOut(BaseModel):
+    """A closed bar."""
+
+    symbol: Symbol
+    timeframe: Timeframe
+    open_time: UtcDatetime
+    close_time: UtcDatetime
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Volume
+
+    @classmethod
+    def of(cls, bar: Bar) -> Self:
+        """The bar as clients see it."""
+        return cls.model_validate(bar, from_attributes=True)
+
+
+class RecordedOut(BaseModel):
+    """What became of a batch."""
+
+    accepted: int
+    duplicates: int
+
+
+@router.post("/v1/instruments", status_code=201)
+async def list_instrument(body: InstrumentIn, _caller: Feed, db: Db, cause: RequestCause) -> InstrumentOut:
+    """List an instrument, so that bars of it are taken."""
+    async with db.public(cause) as tx:
+        return InstrumentOut.of(await commands.list_instrument(tx, **body.model_dump()))
+
+
+@router.get("/v1/instruments")
+async def instruments(
+    _caller: Reader, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
+) -> Page[InstrumentOut]:
+    """Listed instruments, the oldest first."""
+    async with db.public() as tx:
+        found = await queries.instruments(tx, wanted)
+        return page(found, wanted, InstrumentOut.of, lambda row: Position(row.created_at, row.id))
+
+
+@router.get("/v1/instruments/{symbol}")
+async def instrument(symbol: Symbol, _caller: Reader, db: Db) -> InstrumentOut:
+    """One instrument."""
+    async with db.public() as tx:
+        return InstrumentOut.of(await queries.instrument(tx, symbol))
+
+
+@router.post("/v1/bars", status_code=201, response_model=RecordedOut)
+async def record_bars(
+    body: BarsIn, caller: Feed, db: Db, cause: RequestCause, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Record closed bars. Exact duplicates are accepted; a bar that contradicts a known one refuses the batch."""
+
+    async def work(tx: Tx) -> RecordedOut:
+        done = await commands.record_bars(tx, [bar.bar() for bar in body.bars])
+        return RecordedOut(accepted=done.accepted, duplicates=done.duplicates)
+
+    return await once(db, caller, cause, request, idempotency_key, 201, work)
+
+
+@router.get("/v1/bars")
+async def bars(
+    _caller: Reader,
+    db: Db,
+    wanted: Annotated[PageRequest, Depends(page_request)],
+    symbol: Symbol,
+    timeframe: Timeframe = Timeframe.D1,
+    start: Annotated[UtcDatetime | None, Query(description="first open time")] = None,
+    end: Annotated[UtcDatetime | None, Query(description="open times before this one")] = None,
+) -> Page[BarOut]:
+    """Bars of one instrument in the order of their times."""
+    async with db.public() as tx:
+        found = await queries.bars(tx, queries.BarFilter(symbol, timeframe, start, end), wanted)
+        return page(found, wanted, BarOut.of, lambda bar: Position(bar.open_time, _NO_ID))

@@ -1,0 +1,27 @@
+"""How is it wired? Database, relay and the HTTP app; nothing to consume."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.kit.db import database
+from libs.kit.http.app import http_app
+from libs.kit.relay import relay
+from libs.kit.security import token_verifier
+from libs.kit.service import Service
+from services.marketdata import api
+from services.marketdata.settings import Settings
+
+
+@asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The context at work."""
+    async with (
+        database(settings, "marketdata") as db,
+        relay(db, settings) as relay_,
+        token_verifier(settings) as tokens,
+    ):
+        probes = (relay_,)
+        http = http_app("marketdata", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+        yield Service("marketdata", http, probes)

@@ -1,0 +1,1 @@
+"""Tests, by context; `system` for the whole, `oracles` for independent truth."""

@@ -1,0 +1,90 @@
+"""What do tests stand on? One real PostgreSQL and Kafka; for every test a database of its own and topics of its own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from fillstream.contexts import load_all
+from fillstream.embedded.stack import Endpoints, embedded_stack
+from libs.kit.kafka import create_topics, topic_specs
+from libs.kit.migrate import migrate
+from libs.kit.settings import Settings
+from libs.schema.catalogue import TOPICS
+from tests.issuer import Issuer, running_issuer
+from tests.world import World, running_world
+
+_TEMPLATE = "fillstream_template"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Endpoints]:
+    """The servers that the environment names, or else the embedded ones."""
+    url, bootstrap = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_KAFKA_BOOTSTRAP")
+    if url and bootstrap:
+        yield Endpoints(url, bootstrap)
+        return
+    with tempfile.TemporaryDirectory(prefix="fillstream-tests-") as home:
+        async with embedded_stack(Path(home), lambda _: None) as endpoints:
+            yield endpoints
+
+
+@pytest.fixture(scope="session")
+async def template(stack: Endpoints) -> str:
+    """A migrated database to clone."""
+    admin = await asyncpg.connect(stack.database_url)
+    await admin.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
+    await admin.execute(f"CREATE DATABASE {_TEMPLATE}")
+    await admin.close()
+    await migrate(_sibling(stack.database_url, _TEMPLATE), [context.source for context in load_all()], 400)
+    return _TEMPLATE
+
+
+@pytest.fixture(scope="session")
+async def issuer() -> AsyncIterator[Issuer]:
+    """Signs tokens and serves the public key, as auth does."""
+    async with running_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+async def database_url(stack: Endpoints, template: str) -> AsyncIterator[str]:
+    """A migrated, empty database of this test alone."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    admin = await asyncpg.connect(stack.database_url)
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _sibling(stack.database_url, name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def settings(database_url: str, stack: Endpoints, issuer: Issuer) -> Settings:
+    """Settings of an installation of this test alone, its topics made."""
+    settings = Settings(
+        database_url=database_url,
+        kafka_bootstrap=stack.kafka_bootstrap,
+        kafka_prefix=f"t{os.getpid()}-{next(_numbers)}-",
+        kafka_partitions=2,
+        jwks_url=issuer.jwks_url,
+    )
+    await create_topics(settings.kafka, topic_specs(settings, TOPICS))
+    return settings
+
+
+@pytest.fixture
+async def world(settings: Settings, issuer: Issuer) -> AsyncIterator[World]:
+    """What is around the context under test: other contexts' events, callers, and a look at what is published."""
+    async with running_world(settings, issuer) as running:
+        yield running
+
+
+def _sibling(url: str, database: str) -> str:
+    return f"{url.rpartition('/')[0]}/{database}"
