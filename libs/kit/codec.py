@@ -14,6 +14,7 @@ from libs.schema.catalogue import BY_TYPE, FAMILIES
 from libs.schema.event import Cause, DomainEvent, Envelope
 
 Headers = Sequence[tuple[str, bytes]]
+_LARGEST_BIGINT = 2**63 - 1
 
 
 @dataclass(eq=False)
@@ -71,8 +72,8 @@ def decode(headers: Headers, value: bytes | None) -> Envelope[DomainEvent]:
 def _attributes(headers: Headers) -> dict[str, str]:
     try:
         return {name: value.decode() for name, value in headers}
-    except UnicodeDecodeError as error:
-        reason = "a header is not UTF-8"
+    except (UnicodeDecodeError, AttributeError) as error:
+        reason = "a header has no value, or is not UTF-8"
         raise Undecodable(reason) from error
 
 
@@ -106,15 +107,29 @@ def _optional_id(attributes: Mapping[str, str], name: str) -> UUID | None:
     return None if value is None else UUID(value)
 
 
+def _sequence(attributes: Mapping[str, str]) -> int:
+    sequence = int(_required(attributes, "ce_sequence"))
+    if not 1 <= sequence <= _LARGEST_BIGINT:
+        raise ValueError("ce_sequence is out of range")
+    return sequence
+
+
+def _moment(attributes: Mapping[str, str], name: str) -> datetime:
+    moment = datetime.fromisoformat(_required(attributes, name))
+    if moment.utcoffset() is None:
+        raise ValueError(f"{name} names no time zone")
+    return moment
+
+
 def _envelope(attributes: Mapping[str, str], event: DomainEvent) -> Envelope[DomainEvent]:
     return Envelope(
         id=UUID(_required(attributes, "ce_id")),
         event=event,
         source=_required(attributes, "ce_source"),
         subject=UUID(_required(attributes, "ce_subject")),
-        sequence=int(_required(attributes, "ce_sequence")),
+        sequence=_sequence(attributes),
         tenant_id=_optional_id(attributes, "ce_tenantid"),
-        recorded_at=datetime.fromisoformat(_required(attributes, "ce_recordedtime")),
+        recorded_at=_moment(attributes, "ce_recordedtime"),
         cause=Cause(
             UUID(_required(attributes, "ce_correlationid")),
             _optional_id(attributes, "ce_causationid"),

@@ -161,8 +161,10 @@ async def _as_it_is(message: KafkaMessage) -> tuple[Record, ...]:
 
 
 @asynccontextmanager
-async def consumer(db: Database, settings: Settings, handlers: Handlers) -> AsyncIterator[Probe]:
-    """Consume, in the background, the events that the handlers are for; the context's name is the group's.
+async def consumer(
+    db: Database, settings: Settings, handlers: Handlers, *, group: str | None = None
+) -> AsyncIterator[Probe]:
+    """Consume, in the background, the events that the handlers are for; the group has the context's name unless told.
 
     Raises KafkaError when the broker is absent at the start.
     """
@@ -174,11 +176,12 @@ async def consumer(db: Database, settings: Settings, handlers: Handlers) -> Asyn
         allow_auto_create_topics=False,
         graceful_timeout=_STOP_SECONDS,
         apply_types=False,
+        serializer=None,
         logger=None,
     )
     subscriber = broker.subscriber(
         *(settings.kafka_prefix + topic for topic in topics_of(handlers)),
-        group_id=settings.kafka_prefix + db.schema,
+        group_id=settings.kafka_prefix + (group or db.schema),
         batch=True,
         max_records=MAX_RECORDS,
         batch_timeout_ms=_POLL_MS,
@@ -197,7 +200,12 @@ async def consumer(db: Database, settings: Settings, handlers: Handlers) -> Asyn
             await _commit(subscriber, records)
         except Fatal as error:
             failed.set_exception(error)
-            await asyncio.Event().wait()  # nothing more may be taken or committed
+        except Exception as error:  # noqa: BLE001 the edge: FastStream would swallow it, and the batch would be lost
+            log.critical("consumer_broken", context=db.schema, exc_info=error)
+            failed.set_exception(Fatal(f"{db.schema} can't go on: {error!r}"))
+        else:
+            return
+        await asyncio.Event().wait()  # nothing more may be taken or committed
 
     await broker.start()
     task = asyncio.create_task(_first(worker.watch(subscriber), failed), name=f"consumer-{db.schema}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,12 +13,14 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Executable, Result, Select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from libs.kit.ids import uuid7
 from libs.kit.metrics import POOL_IN_USE, POOL_SIZE
 from libs.kit.model import Aggregate
+from libs.kit.outages import DatabaseAway
 from libs.kit.outbox import OutboxRow, insert_outbox, outbox_row
 from libs.kit.settings import Settings
 from libs.schema.event import Cause, DomainEvent
@@ -31,6 +33,8 @@ Role = Literal["api", "worker"]
 _IDLE_IN_TRANSACTION_MS = 60_000
 _STATEMENT_MS = 60_000
 _CONNECT_SECONDS = 10
+# The server ends a statement before that; what is still silent then has lost its server.
+_SILENCE_SECONDS = 65
 
 
 def async_url(url: str) -> str:
@@ -104,7 +108,12 @@ class Tx:
         if not isinstance(driver, asyncpg.Connection):
             msg = "the transaction is not on asyncpg"
             raise TypeError(msg)
-        rows: list[Record] = await driver.fetch(sql, *arguments)
+        try:
+            rows: list[Record] = await driver.fetch(sql, *arguments)
+        except asyncpg.InterfaceError as error:
+            if driver.is_closed():
+                raise DatabaseAway(f"the connection is lost: {error}") from error
+            raise
         return rows
 
     async def write_events(self) -> None:
@@ -146,20 +155,22 @@ class Database:
     async def _begin(self, role: Role, tenant: str, cause: Cause | None) -> AsyncIterator[Tx]:
         session = AsyncSession(self._engines[role], expire_on_commit=False)
         try:
-            # Local to the transaction, so that a pooled connection carries no tenant into the next one.
-            await session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant})
+            await _take_on(session, tenant)
             tx = Tx(session, self.schema, self.clock(), cause or Cause(uuid7()))
             yield tx
             await tx.write_events()
             # A cancellation in the middle of COMMIT would leave the connection with an open transaction.
-            await asyncio.shield(session.commit())
+            await _to_its_end(session.commit())
         finally:
-            await asyncio.shield(session.close())
+            await _to_its_end(session.close())
 
     async def connect_worker(self) -> asyncpg.Connection[Record]:
         """A connection of its own, outside the pool, with the worker's role: for locks and LISTEN."""
         connection: asyncpg.Connection[Record] = await asyncpg.connect(
-            self._url, timeout=_CONNECT_SECONDS, server_settings=_server_settings(self.schema, "worker")
+            self._url,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_SILENCE_SECONDS,
+            server_settings=_server_settings(self.schema, "worker"),
         )
         return connection
 
@@ -169,6 +180,29 @@ class Database:
             if isinstance(engine.pool, QueuePool):
                 POOL_IN_USE.labels(self.schema, role).set(engine.pool.checkedout())
                 POOL_SIZE.labels(self.schema, role).set(engine.pool.size())
+
+
+async def _take_on(session: AsyncSession, tenant: str) -> None:
+    """Begin, for a tenant or none. Raises DatabaseAway for whatever goes wrong: no work of ours has begun yet."""
+    try:
+        # Local to the transaction, so that a pooled connection carries no tenant into the next one.
+        await session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant})
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise DatabaseAway(f"no transaction can begin: {error!r}") from error
+
+
+async def _to_its_end(work: Coroutine[object, object, None]) -> None:
+    """Finish the work even when we are cancelled meanwhile; the cancellation goes on afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from task.exception()
+    task.result()
 
 
 def _server_settings(schema: str, role: Role) -> dict[str, str]:
@@ -187,8 +221,14 @@ def _engine(settings: Settings, schema: str, role: Role) -> AsyncEngine:
         async_url(settings.database_url.get_secret_value()),
         pool_size=settings.database_pool_size,
         max_overflow=0,
+        # Errors are logged, and parameters hold what must not be.
+        hide_parameters=True,
         pool_pre_ping=True,
-        connect_args={"server_settings": _server_settings(schema, role), "timeout": _CONNECT_SECONDS},
+        connect_args={
+            "server_settings": _server_settings(schema, role),
+            "timeout": _CONNECT_SECONDS,
+            "command_timeout": _SILENCE_SECONDS,
+        },
     )
 
 

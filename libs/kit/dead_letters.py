@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +17,9 @@ from libs.kit.db import Database, Tx
 from libs.kit.ids import uuid7
 
 Key = tuple[str, bytes]
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
+_MAX_ERROR = 4_000
 
 
 class Record(Protocol):
@@ -64,6 +68,21 @@ def key_of(record: Record) -> Key | None:
     return None if record.key is None else (record.topic, record.key)
 
 
+def place_of(record: Record) -> Place:
+    """Where a record is; no other is there, ever."""
+    return record.topic, record.partition, record.offset
+
+
+async def resolved_places(tx: Tx, records: Sequence[Record]) -> set[Place]:
+    """The places of those records that were buried once and are resolved: they are done with."""
+    rows = await tx.fetch(
+        'SELECT topic, partition, "offset" FROM dead_letter WHERE resolved_at IS NOT NULL AND (topic, partition, "offset") '
+        "IN (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[]))",
+        *(list(column) for column in zip(*map(place_of, records), strict=True)),
+    )
+    return {(row[0], row[1], row[2]) for row in rows}
+
+
 async def parked_keys(tx: Tx, keys: Iterable[Key]) -> set[Key]:
     """Those of the keys that have an unresolved dead letter; locked against a retry until the transaction ends."""
     topics, names = zip(*keys, strict=True)
@@ -101,12 +120,17 @@ async def bury(tx: Tx, burials: Sequence[Burial]) -> None:
             record.partition,
             record.offset,
             record.key,
-            json.dumps([[name, base64.b64encode(value).decode()] for name, value in record.headers]),
+            json.dumps([[quote(name, safe=""), base64.b64encode(value or b"").decode()] for name, value in record.headers]),
             record.value,
             burial.state,
-            burial.error,
+            _storable(burial.error),
             burial.attempts,
         )
+
+
+def _storable(error: str) -> str:
+    """The text without what PostgreSQL refuses, and short: it may quote whatever was in the event."""
+    return error[:_MAX_ERROR].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 async def open_letters(db: Database, limit: int = 100) -> list[DeadLetter]:
@@ -144,7 +168,9 @@ async def resolve(tx: Tx, letter_id: UUID, state: str) -> None:
 async def note_failure(tx: Tx, letter_id: UUID, error: str) -> None:
     """Keep why a retry failed."""
     await tx.fetch(
-        "UPDATE dead_letter SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1", letter_id, error
+        "UPDATE dead_letter SET state = 'dead', error = $2, attempts = attempts + 1 WHERE id = $1",
+        letter_id,
+        _storable(error),
     )
 
 
@@ -156,5 +182,5 @@ _SELECT = (
 
 def _letter(row: asyncpg.Record) -> DeadLetter:
     id_, event_id, topic, partition, offset, key, headers, *rest = row
-    pairs = tuple((name, base64.b64decode(value)) for name, value in json.loads(headers))
+    pairs = tuple((unquote(name), base64.b64decode(value)) for name, value in json.loads(headers))
     return DeadLetter(id_, event_id, topic, partition, offset, key, pairs, *rest)

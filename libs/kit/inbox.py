@@ -10,7 +10,7 @@ from uuid import UUID
 
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import Database, Tx
-from libs.kit.dead_letters import Burial, Key, Record, bury, key_of, parked_keys
+from libs.kit.dead_letters import Burial, Key, Record, bury, key_of, parked_keys, place_of, resolved_places
 from libs.kit.handlers import Handler, Handlers
 from libs.kit.metrics import EVENT_SECONDS, EVENTS_CONSUMED
 from libs.kit.waves import waves
@@ -42,25 +42,39 @@ class Inbox:
     """Handles batches for one context. Raises what a handler raises, having changed nothing."""
 
     def __init__(self, db: Database, handlers: Handlers) -> None:
+        """Raises ValueError when two handlers want the same event: one of them would never be called."""
         self.db = db
         self._handlers: dict[type[DomainEvent], Handler[DomainEvent]] = {h.event: h for h in handlers}
+        if len(self._handlers) != len(handlers):
+            msg = f"{db.schema} has two handlers for one event"
+            raise ValueError(msg)
 
     async def take(self, arrivals: Sequence[Arrival]) -> None:
         """Handle what is new, bury what can't be read, park what waits behind a dead letter; all in one transaction."""
         wanted = [arrival for arrival in arrivals if self._wants(arrival)]
-        self._count("ignored", len(arrivals) - len(wanted))
-        if not wanted:
-            return
-        async with self.db.work() as tx:
-            ready, burials = await self._sort(tx, wanted)
-            await bury(tx, burials)
-            await self._handle(tx, ready)
-        self._count("dead", sum(burial.state == "dead" for burial in burials))
-        self._count("parked", sum(burial.state == "parked" for burial in burials))
+        handled, burials = 0, list[Burial]()
+        if wanted:
+            async with self.db.work() as tx:
+                ready, burials = await self._sort(tx, wanted)
+                await bury(tx, burials)
+                handled = await self._handle(tx, ready)
+        # Only now: what is rolled back is taken again, and would count twice.
+        unknown = sum(isinstance(arrival.content, UnknownType) for arrival in arrivals)
+        dead = sum(burial.state == "dead" for burial in burials)
+        self._count("unknown", unknown)
+        self._count("ignored", len(arrivals) - len(wanted) - unknown)
+        self._count("dead", dead)
+        self._count("parked", len(burials) - dead)
+        self._count("handled", handled)
+        self._count("duplicate", len(wanted) - len(burials) - handled)
 
     async def take_again(self, tx: Tx, envelope: Envelope[DomainEvent]) -> None:
         """Handle one event out of the dead letters, in the caller's transaction."""
         await self._handle(tx, [envelope])
+
+    async def pass_over(self, tx: Tx, envelope: Envelope[DomainEvent]) -> None:
+        """Let an event count as handled, so that it has no effect should it be delivered again."""
+        await self._register(tx, [envelope])
 
     async def give_up(self, arrival: Arrival, error: str, attempts: int) -> None:
         """Bury an event that keeps failing."""
@@ -76,9 +90,13 @@ class Inbox:
     async def _sort(self, tx: Tx, arrivals: Sequence[Arrival]) -> tuple[list[Envelope[DomainEvent]], list[Burial]]:
         """Tell what can be handled from what is dead or waits behind the dead, in the order of arrival."""
         parked = await self._parked(tx, arrivals)
+        unreadable = [arrival.record for arrival in arrivals if isinstance(arrival.content, Undecodable)]
+        resolved = await resolved_places(tx, unreadable) if unreadable else set()
         ready: list[Envelope[DomainEvent]] = []
         burials: list[Burial] = []
         for arrival in arrivals:
+            if place_of(arrival.record) in resolved:
+                continue
             if arrival.key in parked:
                 burials.append(Burial(arrival.record, _event_id(arrival), "parked", "waits behind a dead letter", 0))
             elif isinstance(arrival.content, Undecodable):
@@ -101,14 +119,14 @@ class Inbox:
         handled = {row[0] for row in await tx.fetch("SELECT event_id FROM inbox WHERE event_id = ANY($1::uuid[])", ids)}
         return [burial for burial in burials if burial.event_id not in handled]
 
-    async def _handle(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> None:
+    async def _handle(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> int:
+        """Handle those that are new, and tell how many there were."""
         new = await self._register(tx, envelopes)
         for kind, wave in waves(new):
             started = time.perf_counter()
             await self._handlers[kind](tx, wave)
             EVENT_SECONDS.labels(self.db.schema, kind.__name__).observe(time.perf_counter() - started)
-        self._count("handled", len(new))
-        self._count("duplicate", len(envelopes) - len(new))
+        return len(new)
 
     async def _register(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> list[Envelope[DomainEvent]]:
         if not envelopes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncpg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from libs.kit.errors import FillstreamError
 
 # SQLSTATE classes: connection, transaction rollback (deadlock, serialization), resources, operator intervention, system.
 _OUTAGE_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 _IDLE_IN_TRANSACTION = "25P03"
 _QUERY_CANCELLED = "57014"
+
+
+class DatabaseAway(FillstreamError):
+    """No transaction can begin now, or the connection was lost in the middle of one."""
 
 
 def _sqlstate(error: BaseException) -> str | None:
@@ -26,4 +30,4 @@ def is_outage(error: BaseException) -> bool:
         return state == _IDLE_IN_TRANSACTION or (state[:2] in _OUTAGE_CLASSES and state != _QUERY_CANCELLED)
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error.__cause__, OSError)
-    return isinstance(error, OSError | PoolTimeoutError | asyncpg.InterfaceError)
+    return isinstance(error, DatabaseAway | ConnectionError | TimeoutError)

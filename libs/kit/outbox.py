@@ -46,8 +46,9 @@ def outbox_row(
 ) -> OutboxRow:
     """The row for one event. Raises ValueError when the event is larger than a topic takes."""
     data = event.model_dump_json()
-    if len(data) > MAX_EVENT_BYTES:
-        msg = f"{event.type()} of {subject} has {len(data)} bytes, more than {MAX_EVENT_BYTES}"
+    size = len(data.encode())
+    if size > MAX_EVENT_BYTES:
+        msg = f"{event.type()} of {subject} has {size} bytes, more than {MAX_EVENT_BYTES}"
         raise ValueError(msg)
     return OutboxRow(
         event_id=uuid7(),

@@ -39,6 +39,7 @@ _BATCH = 1_000
 _POLL_SECONDS = 0.5
 _STANDBY_SECONDS = 1.0
 _BLOCK_SECONDS = 5.0
+_METADATA_SECONDS = 1.0
 _BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # The broker refuses this record, not the producer.
 _REFUSALS = (
@@ -90,17 +91,16 @@ class Relay:
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _blocked: dict[tuple[str, str], float] = field(default_factory=dict)
     _last_pass: float = field(default_factory=time.monotonic)
+    _failures: int = 0
 
     async def run(self) -> None:
         """Work until cancelled; back off while the database or the broker is away."""
-        failures = 0
         while True:
             try:
                 await self._lead()
-                failures = 0
             except _OUTAGES as error:
-                delay = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
-                failures += 1
+                delay = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
+                self._failures += 1
                 log.warning("relay_interrupted", context=self.db.schema, error=repr(error), retry_in_seconds=delay)
                 await asyncio.sleep(delay)
 
@@ -131,14 +131,14 @@ class Relay:
 
     async def _send_batch(self, connection: Connection, client: AIOKafkaProducer) -> int:
         waiting = await self._read(connection)
-        self._observe(waiting)
+        await self._observe(connection, waiting)
         outcome = await self._send(client, waiting)
         if outcome.sent:
             await connection.execute(_MOVE, outcome.sent)
             EVENTS_PUBLISHED.labels(self.db.schema).inc(len(outcome.sent))
         if outcome.broken is not None:
             raise outcome.broken
-        self._last_pass = time.monotonic()
+        self._last_pass, self._failures = time.monotonic(), 0
         return len(outcome.sent)
 
     async def _read(self, connection: Connection) -> list[_Waiting]:
@@ -148,14 +148,18 @@ class Relay:
         records = await connection.fetch(_READ, topics, keys, _BATCH)
         return [_Waiting(id_, OutboxRow(*columns)) for id_, *columns in records]
 
-    def _observe(self, waiting: Sequence[_Waiting]) -> None:
-        OUTBOX_DEPTH.labels(self.db.schema).set(len(waiting))
-        age = (self.db.clock() - waiting[0].row.recorded_at).total_seconds() if waiting else 0.0
+    async def _observe(self, connection: Connection, waiting: Sequence[_Waiting]) -> None:
+        depth, oldest = len(waiting), min((item.row.recorded_at for item in waiting), default=None)
+        if self._blocked or depth == _BATCH:
+            depth, oldest = await connection.fetchrow("SELECT count(*), min(recorded_at) FROM outbox")
+        OUTBOX_DEPTH.labels(self.db.schema).set(depth)
+        age = 0.0 if oldest is None else (self.db.clock() - oldest).total_seconds()
         OUTBOX_AGE_SECONDS.labels(self.db.schema).set(age)
 
     async def _send(self, client: AIOKafkaProducer, waiting: Sequence[_Waiting]) -> _Outcome:
         """Send in id order; once a record of a key is refused, nothing more of that key goes out."""
         pending: list[tuple[_Waiting, asyncio.Future[object]]] = []
+        await self._block_unknown_topics(client, waiting)
         for item in waiting:
             if item.key not in self._blocked:
                 with self._blocking(item):
@@ -169,6 +173,16 @@ class Relay:
             except KafkaError as error:
                 outcome.broken = error
         return outcome
+
+    async def _block_unknown_topics(self, client: AIOKafkaProducer, waiting: Sequence[_Waiting]) -> None:
+        """Block the keys of topics that are not there: to send to one would hold up all others until a time limit."""
+        for topic in {item.row.topic for item in waiting}:
+            try:
+                await asyncio.wait_for(client.partitions_for(self.settings.kafka_prefix + topic), _METADATA_SECONDS)
+            except TimeoutError:
+                log.error("topic_unknown", context=self.db.schema, topic=topic)  # noqa: TRY400 the topic says it all
+                until = time.monotonic() + _BLOCK_SECONDS
+                self._blocked |= {item.key: until for item in waiting if item.row.topic == topic}
 
     @contextmanager
     def _blocking(self, item: _Waiting) -> Iterator[None]:

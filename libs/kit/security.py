@@ -15,7 +15,7 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
@@ -78,7 +78,7 @@ class TokenVerifier:
         await self._refresh_if_older_than(_REFRESH_SECONDS)
         try:
             decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
-        except ValueError:
+        except InvalidKeyIdError:
             # The key that signed is not among those that we know: it may be new.
             await self._refresh_if_older_than(_UNKNOWN_KEY_SECONDS)
             decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])

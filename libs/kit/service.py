@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 
 from libs.kit.health import Probe
+
+
+def _nothing_to_end() -> None:
+    """Answers of this service end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +21,5 @@ class Service:
     name: str
     http: FastAPI
     probes: Sequence[Probe]
+    drain: Callable[[], None] = _nothing_to_end
+    """Ends answers that would never end, such as streams; called when the process begins to stop, before it waits."""

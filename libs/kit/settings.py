@@ -34,7 +34,7 @@ class KafkaSettings(BaseModel):
 class Settings(BaseSettings):
     """What every service reads. A context adds its own fields in its `settings.py`."""
 
-    model_config = SettingsConfigDict(env_prefix="FILLSTREAM_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FILLSTREAM_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr
     """`postgresql://user:password@host:port/database`. The user must be able to take on the context's roles."""

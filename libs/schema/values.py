@@ -42,25 +42,29 @@ def _refuse_binary_float(value: object) -> object:
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this moment is outside of the years 1 to 9999 in UTC") from error
 
 
 _Exact = BeforeValidator(_refuse_binary_float, json_schema_input_type=str)
+# Bounds stand before the check: so they are pydantic's own, and fast.
 _Digits = Field(max_digits=_MAX_DIGITS, decimal_places=_DECIMAL_PLACES)
 
-Amount = Annotated[Decimal, _Exact, _Digits, PlainSerializer(plain_money, return_type=str)]
+Amount = Annotated[Decimal, _Digits, _Exact, PlainSerializer(plain_money, return_type=str)]
 """A signed amount of money; the currency is named beside it."""
-Price = Annotated[Decimal, _Exact, Field(gt=0), _Digits, PlainSerializer(plain_money, return_type=str)]
+Price = Annotated[Decimal, Field(gt=0), _Digits, _Exact, PlainSerializer(plain_money, return_type=str)]
 """A price per unit, greater than zero."""
-Quantity = Annotated[Decimal, _Exact, Field(gt=0), _Digits, PlainSerializer(plain, return_type=str)]
+Quantity = Annotated[Decimal, Field(gt=0), _Digits, _Exact, PlainSerializer(plain, return_type=str)]
 """How much is traded, greater than zero."""
-SignedQuantity = Annotated[Decimal, _Exact, _Digits, PlainSerializer(plain, return_type=str)]
+SignedQuantity = Annotated[Decimal, _Digits, _Exact, PlainSerializer(plain, return_type=str)]
 """A holding: positive long, negative short, zero flat."""
-Volume = Annotated[Decimal, _Exact, Field(ge=0), _Digits, PlainSerializer(plain, return_type=str)]
+Volume = Annotated[Decimal, Field(ge=0), _Digits, _Exact, PlainSerializer(plain, return_type=str)]
 """How much was traded in a bar, zero or more."""
-Ratio = Annotated[Decimal, _Exact, Field(max_digits=28, decimal_places=12), PlainSerializer(plain, return_type=str)]
+Ratio = Annotated[Decimal, Field(max_digits=28, decimal_places=12), _Exact, PlainSerializer(plain, return_type=str)]
 """A number without unit: a return, a ratio, an indicator's value."""
-Confidence = Annotated[Decimal, _Exact, Field(ge=0, le=1, decimal_places=4), PlainSerializer(plain, return_type=str)]
+Confidence = Annotated[Decimal, Field(ge=0, le=1, decimal_places=4), _Exact, PlainSerializer(plain, return_type=str)]
 """How sure a signal is, from 0 to 1."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,5}$")]

@@ -68,7 +68,7 @@ def http_app(
     app = bare_app(name, routers)
     app.state.db = db
     app.state.token_verifier = tokens
-    app.include_router(_operations(db, probes))
+    app.include_router(operations([db], probes))
     app.add_middleware(BodyLimits, max_bytes=settings.http_max_body_bytes, max_depth=settings.http_max_depth)
     if settings.http_cors_origins:
         app.add_middleware(
@@ -87,7 +87,8 @@ def bare_app(name: str, routers: Iterable[APIRouter]) -> FastAPI:
     return app
 
 
-def _operations(db: Database, probes: Sequence[Probe]) -> APIRouter:
+def operations(databases: Sequence[Database], probes: Sequence[Probe]) -> APIRouter:
+    """`/healthz`, `/readyz` and `/metrics` of a process with these databases and parts."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
@@ -98,7 +99,7 @@ def _operations(db: Database, probes: Sequence[Probe]) -> APIRouter:
     @router.get("/readyz")
     async def readyz(response: Response) -> Health:
         """The process can do its work now."""
-        checks = [*probes, Probe("database", lambda: _check_database(db))]
+        checks = [*probes, *(_database_probe(db) for db in databases)]
         failures = {probe.name: failure for probe in checks if (failure := await probe.failure()) is not None}
         response.status_code = 503 if failures else 200
         return Health(status="failing" if failures else "ok", failures=failures)
@@ -106,10 +107,15 @@ def _operations(db: Database, probes: Sequence[Probe]) -> APIRouter:
     @router.get("/metrics")
     async def metrics() -> Response:
         """Prometheus' text format."""
-        db.observe_pools()
+        for db in databases:
+            db.observe_pools()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _database_probe(db: Database) -> Probe:
+    return Probe("database", lambda: _check_database(db))
 
 
 async def _check_database(db: Database) -> None:

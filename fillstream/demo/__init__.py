@@ -1,0 +1,1 @@
+"""The main job on real data: bars become positions in three workspaces, and the result is proved."""

@@ -1,0 +1,95 @@
+"""What is wrong with an installation, and what helps? Each check answers with a sentence or with nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from fillstream.contexts import Context
+from fillstream.installation import Installation
+from libs.kit.errors import FillstreamError
+from libs.kit.kafka import admin
+from libs.kit.migrate import newest_revision
+from libs.kit.settings import Settings
+from libs.schema.catalogue import TOPICS
+
+_CLOCK_SECONDS = 5
+_CONNECT_SECONDS = 5
+
+
+class NotReady(FillstreamError):
+    """Something that services need is missing; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer of one check. `advice` is None when all is well."""
+
+    check: str
+    advice: str | None
+
+
+async def examine(contexts: Sequence[Context], where: Installation) -> AsyncIterator[Finding]:
+    """Look at settings, database, roles, schemas, broker, topics and clocks. Raises ConfigurationError."""
+    settings = where.settings(Settings)
+    for context in contexts:
+        where.of(context)
+    yield Finding("settings", None)
+    try:
+        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        yield Finding("database", f"PostgreSQL does not let us in ({error}): check FILLSTREAM_DATABASE_URL")
+    else:
+        yield Finding("database", None)
+        for context in contexts:
+            yield Finding(f"schema {context.name}", await _check_schema(connection, context))
+        yield Finding("clocks", await _check_clock(connection))
+        await connection.close()
+    yield Finding("broker and topics", await _check_topics(settings))
+
+
+async def require_ready(contexts: Sequence[Context], where: Installation) -> None:
+    """Refuse to start on what can't work. Raises NotReady with the first finding's advice."""
+    async for finding in examine(contexts, where):
+        if finding.advice is not None:
+            raise NotReady(f"{finding.check}: {finding.advice}")
+
+
+async def _check_schema(connection: asyncpg.Connection[asyncpg.Record], context: Context) -> str | None:
+    wanted = newest_revision(context.source)
+    try:
+        found = await connection.fetchval(f"SELECT version_num FROM {context.name}.alembic_version")
+    except asyncpg.UndefinedTableError:
+        return "it is not there: run `fillstream migrate`"
+    except asyncpg.InsufficientPrivilegeError:
+        found = wanted
+    if found != wanted:
+        return f"it is at revision {found}, this release needs {wanted}: run `fillstream migrate`"
+    for role in (f"{context.name}_api", f"{context.name}_worker"):
+        if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", role):
+            return f"the database user may not take the role {role}: GRANT {role} TO it"
+    return None
+
+
+async def _check_clock(connection: asyncpg.Connection[asyncpg.Record]) -> str | None:
+    before = time.time()
+    there: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    apart = abs((there.astimezone(UTC) - datetime.now(UTC)).total_seconds()) - (time.time() - before)
+    if apart > _CLOCK_SECONDS:
+        return f"this machine's clock and the database's are {apart:.0f} s apart: set both by NTP"
+    return None
+
+
+async def _check_topics(settings: Settings) -> str | None:
+    try:
+        async with admin(settings.kafka) as client:
+            existing = set(await client.list_topics())
+    except (KafkaError, OSError) as error:
+        return f"Kafka does not answer at {settings.kafka_bootstrap} ({error}): check FILLSTREAM_KAFKA_BOOTSTRAP"
+    missing = [settings.kafka_prefix + topic for topic in TOPICS if settings.kafka_prefix + topic not in existing]
+    return f"the topics {', '.join(missing)} are missing: run `fillstream migrate`" if missing else None

@@ -1,0 +1,73 @@
+"""How do all services answer at one address? By the first two segments of the path, as the real gateway does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fillstream.contexts import Context
+from fillstream.openapi import merged_document
+from libs.kit.http.app import operations
+from libs.kit.http.problems import problem_response
+from libs.kit.service import Service
+
+
+def prefix_of(path: str) -> str:
+    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`."""
+    return "/" + "/".join(path.split("/")[1:3])
+
+
+def prefixes(context: Context) -> list[str]:
+    """The path prefixes that a context serves."""
+    return sorted({prefix_of(route.path) for route in context.router.routes if hasattr(route, "path")})
+
+
+class Gateway:
+    """ASGI app that hands each request to the service that owns its path."""
+
+    def __init__(self, backends: Mapping[str, ASGIApp], own: ASGIApp) -> None:
+        self._backends = backends
+        self._own = own
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one request; what belongs to no service is answered by the gateway itself."""
+        if scope["type"] != "http":
+            return
+        app = self._backends.get(prefix_of(scope["path"]), self._own)
+        await app(scope, receive, send)
+
+
+def gateway(contexts: Sequence[Context], backends: Mapping[str, ASGIApp], services: Sequence[Service]) -> Gateway:
+    """The gateway over the contexts' backends, by name; services of this process show their health here too."""
+    routes = {prefix: backends[context.name] for context in contexts for prefix in prefixes(context)}
+    return Gateway(routes, _own_app(contexts, services))
+
+
+def _own_app(contexts: Sequence[Context], services: Sequence[Service]) -> FastAPI:
+    document = merged_document(contexts)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/openapi.json")
+    async def openapi() -> dict[str, object]:
+        """Every service's routes in one document."""
+        return document
+
+    @router.get("/docs")
+    async def docs() -> HTMLResponse:
+        """The interactive documentation."""
+        return get_swagger_ui_html(openapi_url="/openapi.json", title="Fillstream")
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(router)
+    probes = [probe for service in services for probe in service.probes]
+    app.include_router(operations([service.http.state.db for service in services], probes))
+
+    @app.exception_handler(404)
+    async def unknown(*_: object) -> ASGIApp:
+        return problem_response(404, "not-found", "no service has this path")
+
+    return app

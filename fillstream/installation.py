@@ -1,0 +1,107 @@
+"""On which servers does Fillstream run? The user's own, when the environment names them, or else embedded ones."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import ValidationError
+
+from fillstream.contexts import Context, load_all
+from libs.kit.errors import FillstreamError
+from libs.kit.kafka import create_topics, topic_specs
+from libs.kit.migrate import migrate
+from libs.kit.settings import Settings
+from libs.schema.catalogue import TOPICS
+
+S = TypeVar("S", bound=Settings)
+_OWN = ("FILLSTREAM_DATABASE_URL", "FILLSTREAM_KAFKA_BOOTSTRAP")
+
+
+class ConfigurationError(FillstreamError):
+    """The environment does not say what is needed; the text names the variable."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Servers and secrets, as values that replace those of the environment."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, kind: type[S], **changes: Any) -> S:
+        """The settings of a service. Raises ConfigurationError that names the variable at fault."""
+        try:
+            return kind(**(dict(self.values) | changes))
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            name = "FILLSTREAM_" + "_".join(map(str, first["loc"])).upper()
+            raise ConfigurationError(f"{name}: {first['msg']}") from error
+
+    def of(self, context: Context, **changes: Any) -> Settings:
+        """The settings of one context."""
+        return self.settings(context.settings, **changes)
+
+    def with_values(self, **changes: Any) -> Installation:
+        """The same with other values."""
+        return Installation({**self.values, **changes})
+
+    def environment(self) -> dict[str, str]:
+        """The values as variables, for a process of its own."""
+        return {f"FILLSTREAM_{name.upper()}": str(value) for name, value in self.values.items()}
+
+    def sibling_database(self, name: str) -> Installation:
+        """The same servers with another database."""
+        url = self.settings(Settings).database_url.get_secret_value()
+        return self.with_values(database_url=urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
+
+
+def home() -> Path:
+    """Where the embedded servers keep their data."""
+    return Path(os.environ.get("FILLSTREAM_HOME", ".fillstream")).resolve()
+
+
+@asynccontextmanager
+async def installation(where: Path, report: Callable[[str], None]) -> AsyncIterator[Installation]:
+    """The user's own servers, or embedded ones with their data under `where` for as long as the body runs.
+
+    Raises StackError when embedded servers can't start, ConfigurationError when half of the variables are set.
+    """
+    named = [name for name in _OWN if os.environ.get(name)]
+    if len(named) == 1:
+        raise ConfigurationError(f"{named[0]} is set: set {_OWN[0]} and {_OWN[1]}, or neither for embedded servers")
+    if named:
+        yield Installation()
+        return
+    from fillstream.embedded.stack import embedded_stack
+
+    async with embedded_stack(where, report) as endpoints:
+        yield Installation(
+            {
+                "database_url": endpoints.database_url,
+                "kafka_bootstrap": endpoints.kafka_bootstrap,
+                "auth_key_secret": _kept_secret(where / "auth_key_secret"),
+            }
+        )
+
+
+def _kept_secret(path: Path) -> str:
+    """A random secret that is made once and readable by its owner alone."""
+    if not path.exists():
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+async def prepare(where: Installation) -> None:
+    """Bring schemas, roles, partitions and topics to what this release needs; may be repeated at any time."""
+    settings = where.settings(Settings)
+    url = settings.database_url.get_secret_value()
+    await migrate(url, [context.source for context in load_all()], settings.event_retention_days)
+    await create_topics(settings.kafka, topic_specs(settings, TOPICS))

@@ -1,0 +1,44 @@
+"""How does the gateway reach a service in another process? It forwards requests and streams the answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx2
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from libs.kit.http.problems import problem_response
+
+# RFC 9110, section 7.6.1: these belong to one connection, not to the message.
+_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host"}
+
+
+def forwarding_to(url: str, client: httpx2.AsyncClient) -> ASGIApp:
+    """An ASGI app that asks the service at `url`; 503 when it does not answer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await _forward(Request(scope, receive), url, client)
+        await response(scope, receive, send)
+
+    return app
+
+
+async def _forward(request: Request, url: str, client: httpx2.AsyncClient) -> Response:
+    target = f"{url}{request.url.path}" + (f"?{request.url.query}" if request.url.query else "")
+    headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
+    try:
+        answer = await client.send(
+            client.build_request(request.method, target, headers=headers, content=await request.body()), stream=True
+        )
+    except httpx2.HTTPError:
+        return problem_response(503, "unavailable", "the service does not answer now", retry_after=1)
+    kept = {name: value for name, value in answer.headers.items() if name not in _HOP_BY_HOP}
+    return StreamingResponse(_body(answer), answer.status_code, kept, background=BackgroundTask(answer.aclose))
+
+
+async def _body(answer: httpx2.Response) -> AsyncIterator[bytes]:
+    async for chunk in answer.aiter_raw():
+        yield chunk

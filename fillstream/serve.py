@@ -1,0 +1,119 @@
+"""How do services run in a process? Each with its parts, all behind one port, until a signal or a part that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from fillstream.contexts import Context
+from fillstream.gateway import gateway
+from fillstream.installation import Installation
+from libs.kit.errors import Fatal, FillstreamError
+from libs.kit.logging import logger
+from libs.kit.service import Service
+from libs.kit.settings import Settings
+
+log = logger(__name__)
+_STOP_SECONDS = 15
+
+
+class PortTaken(FillstreamError):
+    """Another program listens at the address."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Services at work at an address."""
+
+    services: Sequence[Service]
+    url: str
+    stopped: asyncio.Event
+
+    async def until_ended(self) -> None:
+        """Wait for a stop. Raises Fatal when a part of a service ends by itself."""
+        probes = [probe for service in self.services for probe in service.probes]
+        stop = asyncio.create_task(self.stopped.wait())
+        await asyncio.wait({stop, *(probe.task for probe in probes if probe.task)}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        for probe in probes:
+            if probe.task is not None and probe.task.done():
+                raise Fatal(f"the {probe.name} has ended") from probe.task.exception()
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: they are the process's, whose services drain before it goes."""
+        yield
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, listener: socket) -> AsyncIterator[None]:
+    """Serve an app on a bound socket; at the end, let open requests finish."""
+    config = uvicorn.Config(
+        app, log_config=None, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS, server_header=False
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def bind(host: str, port: int) -> socket:
+    """A socket bound to the address; port 0 takes a free one. Raises PortTaken."""
+    listener = socket(AF_INET, SOCK_STREAM)
+    listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"{host}:{port} can't be listened at: {error.strerror or error}") from error
+    return listener
+
+
+@asynccontextmanager
+async def serving(contexts: Sequence[Context], where: Installation) -> AsyncIterator[Serving]:
+    """Run the contexts in this process, behind one port, until the body ends. Raises PortTaken."""
+    settings = where.settings(Settings)
+    listener = bind(settings.http_host, settings.http_port)
+    host, port = listener.getsockname()[:2]
+    url = f"http://{host}:{port}"
+    async with AsyncExitStack() as stack:
+        services = [
+            await stack.enter_async_context(context.service(where.of(context, **_own_keys(contexts, where, url))))
+            for context in contexts
+        ]
+        app = gateway(contexts, {service.name: service.http for service in services}, services)
+        await stack.enter_async_context(listening(app, listener))
+        log.info("serving", contexts=[context.name for context in contexts], url=url)
+        yield Serving(services, url, asyncio.Event())
+
+
+def _own_keys(contexts: Sequence[Context], where: Installation, url: str) -> dict[str, object]:
+    """Where auth is in this process, its keys are here, whatever port was free."""
+    if "jwks_url" in where.values or not any(context.name == "auth" for context in contexts):
+        return {}
+    return {"jwks_url": f"{url}/.well-known/jwks.json"}
+
+
+@asynccontextmanager
+async def stopping_on_signals(stopped: asyncio.Event) -> AsyncIterator[None]:
+    """Set `stopped` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

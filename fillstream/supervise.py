@@ -1,0 +1,116 @@
+"""How does one machine run a process for each service? Children with the same settings, watched and stoppable."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from fillstream.contexts import Context
+from fillstream.installation import Installation
+from fillstream.serve import bind
+from libs.kit.errors import FillstreamError
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 25.0
+_POLL_SECONDS = 0.05
+
+
+class ServiceDied(FillstreamError):
+    """A service's process ended by itself; the text names it and its log."""
+
+
+@dataclass
+class ServiceProcess:
+    """One service in a process of its own."""
+
+    name: str
+    url: str
+    log: Path
+    environment: dict[str, str]
+    _process: asyncio.subprocess.Process | None = field(default=None)
+
+    async def start(self) -> None:
+        """Start the process; it is not ready yet."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "fillstream", "serve", self.name,
+                env=os.environ | self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    async def until_ready(self) -> None:
+        """Wait until `/readyz` is green. Raises ServiceDied."""
+        async with httpx2.AsyncClient(trust_env=False, timeout=2) as client, asyncio.timeout(_START_SECONDS):
+            while True:
+                if self._process is None or self._process.returncode is not None:
+                    raise ServiceDied(f"{self.name} ended at its start; its log is {self.log}")
+                try:
+                    if (await client.get(f"{self.url}/readyz")).status_code == httpx2.codes.OK:
+                        return
+                except httpx2.HTTPError:
+                    pass
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def kill(self) -> None:
+        """End the process at once, as a power cut would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self) -> None:
+        """Let the process drain; kill it when that takes too long."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            await self.kill()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it runs."""
+        return None if self._process is None else self._process.pid
+
+
+@asynccontextmanager
+async def processes(
+    contexts: Sequence[Context], where: Installation, logs: Path
+) -> AsyncIterator[dict[str, ServiceProcess]]:
+    """Run every context in a process of its own on a free port, ready when given, stopped at the end."""
+    await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
+    ports = _free_ports(len(contexts))
+    urls = {context.name: f"http://127.0.0.1:{port}" for context, port in zip(contexts, ports, strict=True)}
+    children = {
+        name: ServiceProcess(
+            name,
+            url,
+            logs / f"{name}.log",
+            where.with_values(
+                http_port=url.rpartition(":")[2], jwks_url=f"{urls['auth']}/.well-known/jwks.json"
+            ).environment(),
+        )
+        for name, url in urls.items()
+    }
+    try:
+        await asyncio.gather(*(child.start() for child in children.values()))
+        await asyncio.gather(*(child.until_ready() for child in children.values()))
+        yield children
+    finally:
+        await asyncio.gather(*(child.stop() for child in children.values()))
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, each another."""
+    listeners = [bind("127.0.0.1", 0) for _ in range(count)]
+    ports = [int(listener.getsockname()[1]) for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports

@@ -1,0 +1,61 @@
+"""How does all of Fillstream run on one machine? Servers, services and one address, in one process or in many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from fillstream.contexts import load_all
+from fillstream.gateway import gateway
+from fillstream.installation import Installation
+from fillstream.proxy import forwarding_to
+from fillstream.serve import bind, listening, serving
+from fillstream.supervise import ServiceProcess, processes
+from libs.kit.settings import Settings
+
+
+@dataclass(frozen=True)
+class Up:
+    """All services at work."""
+
+    installation: Installation
+    url: str
+    until_ended: Callable[[], Awaitable[None]]
+    stopped: asyncio.Event
+    children: dict[str, ServiceProcess] = field(default_factory=dict)
+    """The services' processes, where each has its own."""
+
+
+Runner = Callable[[Installation, Path], AbstractAsyncContextManager[Up]]
+
+
+@asynccontextmanager
+async def in_one_process(where: Installation, _logs: Path) -> AsyncIterator[Up]:
+    """All services in this process."""
+    async with serving(load_all(), where) as running:
+        yield Up(where, running.url, running.until_ended, running.stopped)
+
+
+@asynccontextmanager
+async def in_many_processes(where: Installation, logs: Path) -> AsyncIterator[Up]:
+    """Each service in a process of its own, and the gateway in this one."""
+    contexts = load_all()
+    settings = where.settings(Settings)
+    stopped = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        listener = bind(settings.http_host, settings.http_port)
+        children = await stack.enter_async_context(processes(contexts, where, logs))
+        client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
+        backends = {name: forwarding_to(child.url, client) for name, child in children.items()}
+        await stack.enter_async_context(listening(gateway(contexts, backends, []), listener))
+        host, port = listener.getsockname()[:2]
+
+        async def until_ended() -> None:
+            await stopped.wait()
+
+        yield Up(where, f"http://{host}:{port}", until_ended, stopped, children)

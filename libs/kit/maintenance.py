@@ -1,0 +1,39 @@
+"""What has to be done from time to time? Partitions come and go, answers of old requests are forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from libs.kit.db import async_url
+from libs.kit.partitions import maintain_partitions
+
+IDEMPOTENCY_DAYS = 7
+
+
+async def maintain(database_url: str, schemas: Sequence[str], retention_days: int) -> list[str]:
+    """Do it for every schema; gives a line for each thing done. May run while services do."""
+    engine = create_async_engine(async_url(database_url))
+    done: list[str] = []
+    try:
+        for schema in schemas:
+            partitions = await maintain_partitions(engine, schema, retention_days)
+            done += [f"created {name}" for name in partitions.created]
+            done += [f"dropped {name}" for name in partitions.dropped]
+            forgotten = await _forget_answers(engine, schema)
+            done += [f"forgot {forgotten} idempotency keys of {schema}"] if forgotten else []
+    finally:
+        await engine.dispose()
+    return done
+
+
+async def _forget_answers(engine: AsyncEngine, schema: str) -> int:
+    async with engine.begin() as connection:
+        await connection.execute(text(f"SET LOCAL ROLE {schema}_worker"))
+        result = await connection.execute(
+            text(f"DELETE FROM {schema}.idempotency_key WHERE created_at < now() - make_interval(days => :days)"),
+            {"days": IDEMPOTENCY_DAYS},
+        )
+    return result.rowcount
