@@ -5,7 +5,6 @@ SHELL := /bin/sh
 PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := .venv/bin/python
-export UV_NO_PROGRESS := $(if $(CI),1,)
 
 .PHONY: help install demo up test lint types boundaries snapshots licences docs bench lock check clean
 

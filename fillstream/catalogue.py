@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fillstream.contexts import Context
-from libs.kit.settings import Settings
 from libs.schema.catalogue import EVENTS, TOPICS
 from libs.schema.event import DomainEvent
 
 # Bars have a topic of their own, beside that of the rest of market data.
 _PUBLISHERS = {"bars": "marketdata"}
-_ANY = Settings.model_construct(kafka_prefix="")
 
 
 def publisher(event: type[DomainEvent]) -> str:
@@ -25,11 +23,7 @@ def publisher(event: type[DomainEvent]) -> str:
 
 def listeners(event: type[DomainEvent], contexts: Sequence[Context]) -> list[str]:
     """The contexts that handle the event."""
-    return [context.name for context in contexts if event in {h.event for h in context.handlers(_defaults(context))}]
-
-
-def _defaults(context: Context) -> Settings:
-    return context.settings.model_construct()
+    return [context.name for context in contexts if event in context.listens_to()]
 
 
 def events_page(contexts: Sequence[Context]) -> str:

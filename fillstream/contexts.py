@@ -18,6 +18,7 @@ from libs.kit.handlers import Handlers
 from libs.kit.migrate import SchemaSource
 from libs.kit.service import Service
 from libs.kit.settings import Settings
+from libs.schema.event import DomainEvent
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class Context:
     service: Callable[[Settings], AbstractAsyncContextManager[Service]]
     metadata: MetaData
     source: SchemaSource
+
+    def listens_to(self) -> frozenset[type[DomainEvent]]:
+        """The events that it handles, whatever its settings."""
+        return frozenset(handler.event for handler in self.handlers(self.settings.model_construct()))
+
+    def topics(self) -> frozenset[str]:
+        """The topics that it consumes."""
+        return frozenset(event.topic for event in self.listens_to())
 
 
 def names() -> list[str]:

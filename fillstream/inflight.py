@@ -14,7 +14,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from fillstream.contexts import Context
 from libs.kit.errors import FillstreamError
-from libs.kit.handlers import topics_of
 from libs.kit.kafka import admin, connection
 from libs.kit.settings import Settings
 
@@ -90,7 +89,7 @@ async def watch_in_flight(contexts: Sequence[Context], settings: Settings) -> As
     subscriptions = {
         settings.kafka_prefix + context.name: frozenset(settings.kafka_prefix + topic for topic in topics)
         for context in contexts
-        if (topics := topics_of(context.handlers(settings)))
+        if (topics := context.topics())
     }
     async with AsyncExitStack() as stack:
         database = await asyncpg.connect(settings.database_url.get_secret_value())

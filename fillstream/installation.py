@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
@@ -19,6 +19,10 @@ from libs.kit.kafka import create_topics, topic_specs
 from libs.kit.migrate import migrate
 from libs.kit.settings import Settings
 from libs.schema.catalogue import TOPICS
+
+if TYPE_CHECKING:
+    # A service's image has no embedded servers.
+    from fillstream.embedded.stack import Endpoints
 
 S = TypeVar("S", bound=Settings)
 _OWN = ("FILLSTREAM_DATABASE_URL", "FILLSTREAM_KAFKA_BOOTSTRAP")
@@ -70,24 +74,38 @@ def home() -> Path:
 async def installation(where: Path, report: Callable[[str], None]) -> AsyncIterator[Installation]:
     """The user's own servers, or embedded ones with their data under `where` for as long as the body runs.
 
-    Raises StackError when embedded servers can't start, ConfigurationError when half of the variables are set.
+    Embedded servers that another process runs there are used as they are. Raises StackError when they can't start,
+    ConfigurationError when half of the variables are set.
     """
+    if has_own_servers():
+        yield Installation()
+        return
+    from fillstream.embedded.stack import embedded_stack, running_endpoints
+
+    running = running_endpoints(where)
+    if running is not None:
+        yield _embedded(where, running)
+        return
+    async with embedded_stack(where, report) as endpoints:
+        yield _embedded(where, endpoints)
+
+
+def has_own_servers() -> bool:
+    """Whether the environment names servers. Raises ConfigurationError when it names one of the two."""
     named = [name for name in _OWN if os.environ.get(name)]
     if len(named) == 1:
         raise ConfigurationError(f"{named[0]} is set: set {_OWN[0]} and {_OWN[1]}, or neither for embedded servers")
-    if named:
-        yield Installation()
-        return
-    from fillstream.embedded.stack import embedded_stack
+    return bool(named)
 
-    async with embedded_stack(where, report) as endpoints:
-        yield Installation(
-            {
-                "database_url": endpoints.database_url,
-                "kafka_bootstrap": endpoints.kafka_bootstrap,
-                "auth_key_secret": _kept_secret(where / "auth_key_secret"),
-            }
-        )
+
+def _embedded(where: Path, endpoints: Endpoints) -> Installation:
+    return Installation(
+        {
+            "database_url": endpoints.database_url,
+            "kafka_bootstrap": endpoints.kafka_bootstrap,
+            "auth_key_secret": _kept_secret(where / "auth_key_secret"),
+        }
+    )
 
 
 def _kept_secret(path: Path) -> str:

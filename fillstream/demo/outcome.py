@@ -70,4 +70,5 @@ async def read_result(tenant: Tenant) -> Result:
 
 
 def _fill(item: dict[str, Any]) -> Fill:
-    return Fill(item["symbol"], item["side"], item["quantity"], item["price"], item["commission"], item["occurred_at"])
+    figures = (item["last_quantity"], item["last_price"], item["commission"])
+    return Fill(item["symbol"], item["side"], *figures, item["executed_at"])

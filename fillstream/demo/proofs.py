@@ -93,7 +93,7 @@ async def _events_consumed_once(database: Connection, evidence: Evidence) -> Pro
     consumptions = 0
     for context in evidence.contexts:
         name = context.name
-        wanted = {handler.event.type() for handler in context.handlers(evidence.installation.of(context))}
+        wanted = {event.type() for event in context.listens_to()}
         due = {id_ for id_, type_ in published.items() if type_ in wanted}
         handled = Counter(row[0] for row in await database.fetch(f"SELECT event_id FROM {name}.inbox"))
         consumptions += handled.total()
@@ -122,7 +122,8 @@ async def _books_balance(database: Connection, evidence: Evidence) -> Proof:
     closes = {bar.symbol: bar.close for bar in evidence.bars}
     for tenant in evidence.tenants:
         cash = await database.fetchval(
-            "SELECT sum(amount) FROM portfolio.posting WHERE account_id = $1 AND ledger_account = 'CASH'",
+            "SELECT sum(p.amount) FROM portfolio.posting p JOIN portfolio.journal_entry e ON e.id = p.entry_id "
+            "WHERE e.account_id = $1 AND p.ledger_account = 'cash'",
             tenant.account_id,
         )
         held: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -188,7 +189,7 @@ async def _users_were_told(database: Connection, evidence: Evidence) -> Proof:
 
 async def _fills(database: Connection, tenant: Tenant) -> list[Execution]:
     rows = await database.fetch(
-        "SELECT executed_at, symbol, side, quantity, price, commission FROM orders.fill "
+        "SELECT executed_at, symbol, side, last_quantity, last_price, commission FROM orders.fill "
         "WHERE tenant_id = $1 ORDER BY executed_at, symbol",
         tenant.id,
     )

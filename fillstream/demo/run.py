@@ -21,9 +21,10 @@ from fillstream.demo.outcome import Result, read_result
 from fillstream.demo.proofs import Evidence, Proof, count_events, prove
 from fillstream.demo.report import print_json, print_proofs, print_results, print_ways_on
 from fillstream.demo.tenant import DemoFailed, Tenant, open_for_trading, register
+from fillstream.demo.topics import delete_topics
 from fillstream.demo.workspaces import BARS, WORKSPACES
 from fillstream.inflight import InFlight, watch_in_flight
-from fillstream.installation import Installation, installation, prepare
+from fillstream.installation import Installation, has_own_servers, installation, prepare
 from fillstream.replay import list_instruments, load_bars, packaged_data, replay_in_lockstep
 from fillstream.serve import stopping_on_signals
 from fillstream.up import Up, in_many_processes, in_one_process
@@ -86,20 +87,30 @@ async def _stage(options: DemoOptions, home: Path, bars: Sequence[Bar], console:
 @asynccontextmanager
 async def _fresh_installation(home: Path, report: Callable[[str], None]) -> AsyncIterator[Installation]:
     """A database and topics of this run alone, so that nothing of yours is touched, removed at the end."""
+    if not has_own_servers():
+        from fillstream.embedded.stack import remove_home
+
+        await remove_home(home)
     async with installation(home, report) as servers:
         run = f"{int(time.time())}"
-        database_name = f"{_DATABASE}_{run}"
-        admin = await asyncpg.connect(servers.settings(Settings).database_url.get_secret_value())
-        await admin.execute(f"CREATE DATABASE {database_name}")
-        try:
-            where = servers.sibling_database(database_name).with_values(
-                kafka_prefix=f"demo-{run}-", http_port=0, log_level="ERROR"
-            )
+        where = servers.sibling_database(f"{_DATABASE}_{run}").with_values(
+            kafka_prefix=f"demo-{run}-", http_port=0, log_level="ERROR"
+        )
+        async with _database_of_its_own(servers, f"{_DATABASE}_{run}"):
             await prepare(where)
             yield where
-        finally:
-            await admin.execute(f"DROP DATABASE {database_name} WITH (FORCE)")
-            await admin.close()
+            await delete_topics(where.settings(Settings))
+
+
+@asynccontextmanager
+async def _database_of_its_own(servers: Installation, name: str) -> AsyncIterator[None]:
+    admin = await asyncpg.connect(servers.settings(Settings).database_url.get_secret_value())
+    await admin.execute(f"CREATE DATABASE {name}")
+    try:
+        yield
+    finally:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.close()
 
 
 async def _set_up(stage: _Stage) -> list[Tenant]:

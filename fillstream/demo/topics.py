@@ -1,4 +1,4 @@
-"""What is in the topics? Every event's id, read from the first record to the last."""
+"""What is in the demo's topics? Every event's id, read from the first record to the last."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ async def read_ids(settings: Settings) -> set[UUID]:
         return found
     finally:
         await client.stop()
+
+
+async def delete_topics(settings: Settings) -> None:
+    """Remove the topics with all that is in them."""
+    async with admin(settings.kafka) as client:
+        await client.delete_topics([settings.kafka_prefix + topic for topic in TOPICS])

@@ -42,6 +42,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def endpoints(self) -> Path:
+        """Where the servers are while they run, readable by the owner of the home alone."""
+        return self.run / "endpoints.json"
+
+    @property
     def password(self) -> Path:
         """The superuser's password, readable by the owner of the home alone."""
         return self.path / "postgres-password"
@@ -114,3 +119,12 @@ def only_user(home: Home) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_used(home: Home) -> bool:
+    """Whether a living process runs the stack of this home."""
+    try:
+        with only_user(home):
+            return False
+    except StackError:
+        return True

@@ -1,23 +1,24 @@
 """How do PostgreSQL and Kafka come up and go down together?"""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fillstream.embedded import kafka, postgres
 from fillstream.embedded.aot import with_aot_cache
 from fillstream.embedded.concurrency import together, uninterrupted
 from fillstream.embedded.errors import StackError, said
-from fillstream.embedded.home import Home, only_user, open_home
+from fillstream.embedded.home import Home, is_used, only_user, open_home
 from fillstream.embedded.jars import ensure_jars, kafka_version, locked_jars
 from fillstream.embedded.java import find_java
 from fillstream.embedded.kafka import KafkaRuntime, KafkaServer
 from fillstream.embedded.postgres import PostgresServer
 
-__all__ = ["Endpoints", "StackError", "embedded_stack", "kafka_runtime", "remove_home"]
+__all__ = ["Endpoints", "StackError", "embedded_stack", "kafka_runtime", "remove_home", "running_endpoints"]
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,27 @@ async def embedded_stack(home: Path, report: Callable[[str], None]) -> AsyncIter
         stack = _Stack(place, report)
         try:
             await stack.start()
+            _tell_others(place, stack.endpoints)
             yield stack.endpoints
         finally:
+            place.endpoints.unlink(missing_ok=True)
             await uninterrupted(stack.stop())
+
+
+def running_endpoints(home: Path) -> Endpoints | None:
+    """Where the servers are that another process runs on this home; None when nobody does."""
+    place = Home(home.expanduser().resolve())
+    if not place.run.is_dir() or not is_used(place) or not place.endpoints.exists():
+        return None
+    return Endpoints(**json.loads(place.endpoints.read_text()))
+
+
+def _tell_others(place: Home, endpoints: Endpoints) -> None:
+    # Written whole under another name first, so that nobody reads half of it.
+    draft = place.endpoints.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(endpoints)))
+    draft.replace(place.endpoints)
 
 
 async def remove_home(home: Path) -> None:

@@ -200,7 +200,7 @@ async def consumer(
             await _commit(subscriber, records)
         except Fatal as error:
             failed.set_exception(error)
-        except Exception as error:  # noqa: BLE001 the edge: FastStream would swallow it, and the batch would be lost
+        except Exception as error:
             log.critical("consumer_broken", context=db.schema, exc_info=error)
             failed.set_exception(Fatal(f"{db.schema} can't go on: {error!r}"))
         else:

@@ -23,14 +23,31 @@ _MAX_ERROR = 4_000
 
 
 class Record(Protocol):
-    """A Kafka record, as aiokafka gives it."""
+    """A Kafka record, as aiokafka gives it and as the dead letters keep it."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def topic(self) -> str:
+        """With the installation's prefix."""
+
+    @property
+    def partition(self) -> int:
+        """Where in the topic."""
+
+    @property
+    def offset(self) -> int:
+        """Where in the partition."""
+
+    @property
+    def key(self) -> bytes | None:
+        """What the record's order depends on."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The event."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Its attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +137,9 @@ async def bury(tx: Tx, burials: Sequence[Burial]) -> None:
             record.partition,
             record.offset,
             record.key,
-            json.dumps([[quote(name, safe=""), base64.b64encode(value or b"").decode()] for name, value in record.headers]),
+            json.dumps(
+                [[quote(name, safe=""), base64.b64encode(value or b"").decode()] for name, value in record.headers]
+            ),
             record.value,
             burial.state,
             _storable(burial.error),
@@ -175,7 +194,8 @@ async def note_failure(tx: Tx, letter_id: UUID, error: str) -> None:
 
 
 _SELECT = (
-    'SELECT id, event_id, topic, partition, "offset", key, headers, value, state, error, attempts, created_at '
+    # As text: what a connection of SQLAlchemy's makes of jsonb is its own affair.
+    'SELECT id, event_id, topic, partition, "offset", key, headers::text, value, state, error, attempts, created_at '
     "FROM dead_letter "
 )
 

@@ -82,10 +82,14 @@ class Inbox:
             await bury(tx, [Burial(arrival.record, _event_id(arrival), "dead", error, attempts)])
         self._count("dead", 1)
 
+    def handles(self, envelope: Envelope[DomainEvent]) -> bool:
+        """Whether the context listens to events of this kind."""
+        return type(envelope.event) in self._handlers
+
     def _wants(self, arrival: Arrival) -> bool:
         if isinstance(arrival.content, UnknownType):
             return False
-        return isinstance(arrival.content, Undecodable) or type(arrival.content.event) in self._handlers
+        return isinstance(arrival.content, Undecodable) or self.handles(arrival.content)
 
     async def _sort(self, tx: Tx, arrivals: Sequence[Arrival]) -> tuple[list[Envelope[DomainEvent]], list[Burial]]:
         """Tell what can be handled from what is dead or waits behind the dead, in the order of arrival."""

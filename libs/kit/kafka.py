@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from typing import TypedDict
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from libs.kit.settings import KafkaSettings, Settings
 
 MAX_RECORD_BYTES = 1_048_576
+_COORDINATOR_SECONDS = 30.0
+_COORDINATOR_POLL_SECONDS = 0.05
 
 
 class Connection(TypedDict):
@@ -113,6 +116,7 @@ async def create_topics(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> 
     """Create the topics that are missing and give their names. Raises KafkaError when the broker refuses one."""
     created = []
     async with admin(settings) as client:
+        await _until_groups_can_join(client)
         existing = set(await client.list_topics())
         missing = [spec for spec in specs if spec.name not in existing]
         if not missing:
@@ -124,6 +128,18 @@ async def create_topics(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> 
                 raise error(name)
             created.append(name)
     return created
+
+
+async def _until_groups_can_join(client: AIOKafkaAdminClient) -> None:
+    """Make a new broker create its topic of offsets now, so that the first consumers need not try again and again."""
+    async with asyncio.timeout(_COORDINATOR_SECONDS):
+        while True:
+            try:
+                await client.find_coordinator("fillstream")
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(_COORDINATOR_POLL_SECONDS)
+            else:
+                return
 
 
 def _new_topic(spec: TopicSpec) -> NewTopic:

@@ -90,6 +90,7 @@ class Relay:
     settings: Settings
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _blocked: dict[tuple[str, str], float] = field(default_factory=dict)
+    _unknown: dict[str, float] = field(default_factory=dict)
     _last_pass: float = field(default_factory=time.monotonic)
     _failures: int = 0
 
@@ -151,7 +152,7 @@ class Relay:
     async def _observe(self, connection: Connection, waiting: Sequence[_Waiting]) -> None:
         depth, oldest = len(waiting), min((item.row.recorded_at for item in waiting), default=None)
         if self._blocked or depth == _BATCH:
-            depth, oldest = await connection.fetchrow("SELECT count(*), min(recorded_at) FROM outbox")
+            [(depth, oldest)] = await connection.fetch("SELECT count(*), min(recorded_at) FROM outbox")
         OUTBOX_DEPTH.labels(self.db.schema).set(depth)
         age = 0.0 if oldest is None else (self.db.clock() - oldest).total_seconds()
         OUTBOX_AGE_SECONDS.labels(self.db.schema).set(age)
@@ -177,12 +178,18 @@ class Relay:
     async def _block_unknown_topics(self, client: AIOKafkaProducer, waiting: Sequence[_Waiting]) -> None:
         """Block the keys of topics that are not there: to send to one would hold up all others until a time limit."""
         for topic in {item.row.topic for item in waiting}:
-            try:
-                await asyncio.wait_for(client.partitions_for(self.settings.kafka_prefix + topic), _METADATA_SECONDS)
-            except TimeoutError:
-                log.error("topic_unknown", context=self.db.schema, topic=topic)  # noqa: TRY400 the topic says it all
-                until = time.monotonic() + _BLOCK_SECONDS
-                self._blocked |= {item.key: until for item in waiting if item.row.topic == topic}
+            if self._unknown.get(topic, 0.0) < time.monotonic():
+                await self._look_up(client, topic)
+            if topic in self._unknown:
+                self._blocked |= {item.key: self._unknown[topic] for item in waiting if item.row.topic == topic}
+
+    async def _look_up(self, client: AIOKafkaProducer, topic: str) -> None:
+        self._unknown.pop(topic, None)
+        try:
+            await asyncio.wait_for(client.partitions_for(self.settings.kafka_prefix + topic), _METADATA_SECONDS)
+        except TimeoutError:
+            log.error("topic_unknown", context=self.db.schema, topic=topic)  # noqa: TRY400 the name says it all
+            self._unknown[topic] = time.monotonic() + _BLOCK_SECONDS
 
     @contextmanager
     def _blocking(self, item: _Waiting) -> Iterator[None]:

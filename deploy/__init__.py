@@ -1,0 +1,1 @@
+"""How is Fillstream deployed? Gateway, containers, databases, metrics."""

@@ -1,0 +1,41 @@
+"""How is it wired? Database, relay and the HTTP app, which checks tokens with the keys of its own database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from joserfc.jwk import KeySet
+
+from libs.kit.db import Database, database
+from libs.kit.http.app import http_app
+from libs.kit.relay import relay
+from libs.kit.security import KeySource, TokenVerifier
+from libs.kit.service import Service
+from services.auth import api, commands
+from services.auth.passwords import Passwords
+from services.auth.settings import Settings
+from services.auth.tokens import Issuing
+
+
+def _own_keys(db: Database, issuing: Issuing) -> KeySource:
+    async def read() -> KeySet:
+        async with db.public() as tx:
+            return KeySet.import_key_set({"keys": [dict(key) for key in await commands.public_keys(tx, issuing)]})
+
+    return read
+
+
+@asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The context at work. Raises KeySealed when the secret does not open the signing key."""
+    issuing = Issuing.of(settings)
+    async with database(settings, "auth") as db, relay(db, settings) as relay_:
+        keys = _own_keys(db, issuing)
+        await keys()
+        tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience)
+        probes = (relay_,)
+        http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+        http.state.passwords = Passwords(settings.auth_hashing_threads)
+        http.state.issuing = issuing
+        yield Service("auth", http, probes)

@@ -1,0 +1,26 @@
+"""Who asked over the bus? Auth: whoever registers gets a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from libs.kit.db import Tx
+from libs.kit.handlers import Handlers, on
+from libs.schema.auth import UserRegistered
+from libs.schema.event import Envelope
+from services.billing import commands
+from services.billing.commands import NewWorkspace
+from services.billing.settings import Settings
+
+
+def handlers(settings: Settings) -> Handlers:
+    """What this context listens to."""
+
+    @on(UserRegistered)
+    async def start_trials(tx: Tx, envelopes: Sequence[Envelope[UserRegistered]]) -> None:
+        """A new workspace starts with a trial."""
+        made = [NewWorkspace(e.event.workspace_id, e.event.occurred_at, e.follow()) for e in envelopes]
+        await commands.start_trials(tx, made, timedelta(days=settings.billing_trial_days))
+
+    return (start_trials,)

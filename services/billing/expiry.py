@@ -1,0 +1,49 @@
+"""Who ends trials? A task that looks at the clock, and waits out a database that is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.kit.db import Database
+from libs.kit.health import Probe
+from libs.kit.logging import logger
+from libs.kit.outages import is_outage
+from services.billing import commands
+
+log = logger(__name__)
+
+
+async def _expire_all(db: Database) -> None:
+    while True:
+        async with db.work() as tx:
+            expired = await commands.expire_trials(tx, tx.now)
+        if expired:
+            log.info("trials_expired", count=expired)
+        if expired < commands.MAX_EXPIRIES:
+            return
+
+
+async def _run(db: Database, every_seconds: float) -> None:
+    while True:
+        try:
+            await _expire_all(db)
+        except Exception as error:
+            # The edge of the task: an outage passes, anything else ends the task and with it the process.
+            if not is_outage(error):
+                log.exception("trial_expiry_failed")
+                raise
+            log.warning("trial_expiry_interrupted", error=repr(error), retry_in_seconds=every_seconds)
+        await asyncio.sleep(every_seconds)
+
+
+@asynccontextmanager
+async def trial_expiry(db: Database, every_seconds: float) -> AsyncIterator[Probe]:
+    """End trials in the background, at once and then every so often; several replicas share the work."""
+    task = asyncio.create_task(_run(db, every_seconds), name="billing-trial-expiry")
+    try:
+        yield Probe("trial_expiry", lambda: None, task)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

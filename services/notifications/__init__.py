@@ -1,0 +1,5 @@
+"""Notifications: what is each workspace told?
+
+Owns notifications, in the order in which a workspace got them. Publishes NotificationDelivered. Consumes
+UserRegistered, SignalGenerated, OrderFilled, OrderDenied and OrderExpired.
+"""

@@ -1,0 +1,33 @@
+"""How is it wired? Database, relay, consumer, streams and the HTTP app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.kit.consumer import consumer
+from libs.kit.db import database
+from libs.kit.http.app import http_app
+from libs.kit.relay import relay
+from libs.kit.security import token_verifier
+from libs.kit.service import Service
+from services.notifications import api
+from services.notifications.consumers import handlers
+from services.notifications.settings import Settings
+from services.notifications.streams import streams
+
+
+@asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The context at work."""
+    async with (
+        database(settings, "notifications") as db,
+        relay(db, settings) as relay_,
+        consumer(db, settings, handlers(settings)) as consumer_,
+        streams(db, settings) as (streams_, waker),
+        token_verifier(settings) as tokens,
+    ):
+        probes = (relay_, consumer_, waker)
+        http = http_app("notifications", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+        http.state.streams = streams_
+        yield Service("notifications", http, probes, drain=streams_.close)

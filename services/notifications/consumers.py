@@ -1,0 +1,39 @@
+"""Who asked over the bus? Whatever happens to a workspace that a person wants to hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from libs.kit.db import Tx
+from libs.kit.handlers import Handler, Handlers
+from libs.schema.auth import UserRegistered
+from libs.schema.event import DomainEvent, Envelope
+from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
+from libs.schema.signals import SignalGenerated
+from services.notifications import commands, wording
+from services.notifications.model import Notice
+from services.notifications.settings import Settings
+
+E = TypeVar("E", bound=DomainEvent)
+
+
+def _telling(event: type[E], words: Callable[[Envelope[E]], Notice]) -> Handler[E]:
+    async def tell(tx: Tx, envelopes: Sequence[Envelope[E]]) -> None:
+        await commands.tell(tx, [words(envelope) for envelope in envelopes])
+
+    return Handler(event, tell)
+
+
+_HANDLERS: Handlers = (
+    _telling(UserRegistered, wording.welcome),
+    _telling(SignalGenerated, wording.signal),
+    _telling(OrderFilled, wording.fill),
+    _telling(OrderDenied, wording.denial),
+    _telling(OrderExpired, wording.expiry),
+)
+
+
+def handlers(_settings: Settings) -> Handlers:
+    """What this context listens to."""
+    return _HANDLERS

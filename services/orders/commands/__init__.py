@@ -1,0 +1,1 @@
+"""What happens? Accounts are opened, orders are placed by people and by signals, bars fill them."""

@@ -1,0 +1,71 @@
+"""Who asked over the bus? Bars, instruments, signals and entitlements, each in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from libs.kit.db import Tx
+from libs.kit.handlers import Handlers, on
+from libs.schema.billing import EntitlementsChanged
+from libs.schema.event import Envelope
+from libs.schema.marketdata import BarClosed, InstrumentListed
+from libs.schema.signals import SignalGenerated
+from services.orders.commands.accounts import change_entitlements
+from services.orders.commands.bars import ClosedBar, list_markets, match_bars
+from services.orders.commands.signals import Wish, trade_signals
+from services.orders.matching import Bar
+from services.orders.repository.accounts import Entitled
+from services.orders.repository.markets import Listing
+from services.orders.settings import Settings
+
+
+@on(InstrumentListed)
+async def take_orders_for_it(tx: Tx, listed: Sequence[Envelope[InstrumentListed]]) -> None:
+    """An instrument that is listed can be ordered."""
+    await list_markets(tx, [Listing(one.event.symbol, one.event.currency) for one in listed])
+
+
+@on(EntitlementsChanged)
+async def remember_entitlements(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]]) -> None:
+    """Whether signals are traded depends on the plan."""
+    said = [Entitled(one.event.workspace_id, one.event.plan, one.event.auto_trading, one.sequence) for one in changed]
+    await change_entitlements(tx, said)
+
+
+def handlers(settings: Settings) -> Handlers:
+    """What this context listens to."""
+    venue = settings.paper_venue
+
+    @on(BarClosed)
+    async def fill_orders(tx: Tx, closed: Sequence[Envelope[BarClosed]]) -> None:
+        """A bar of the venue trades the orders that it reaches."""
+        bars = [_closed_bar(one) for one in closed if one.event.timeframe is venue.timeframe]
+        if bars:
+            await match_bars(tx, venue, bars)
+
+    @on(SignalGenerated)
+    async def order_what_strategies_want(tx: Tx, generated: Sequence[Envelope[SignalGenerated]]) -> None:
+        """A signal is traded where its workspace allows it."""
+        await trade_signals(tx, venue, [_wish(one) for one in generated])
+
+    return (take_orders_for_it, remember_entitlements, fill_orders, order_what_strategies_want)
+
+
+def _closed_bar(told: Envelope[BarClosed]) -> ClosedBar:
+    event = told.event
+    bar = Bar(event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close)
+    return ClosedBar(bar, told.follow())
+
+
+def _wish(told: Envelope[SignalGenerated]) -> Wish:
+    event = told.event
+    return Wish(
+        signal_id=event.signal_id,
+        tenant_id=told.tenant,
+        strategy_id=event.strategy_id,
+        symbol=event.symbol,
+        target_position=event.target_position,
+        reference_price=event.entry_price,
+        at=event.occurred_at,
+        cause=told.follow(),
+    )

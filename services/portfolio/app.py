@@ -1,0 +1,30 @@
+"""How is it wired? Database, relay, consumer and the HTTP app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.kit.consumer import consumer
+from libs.kit.db import database
+from libs.kit.http.app import http_app
+from libs.kit.relay import relay
+from libs.kit.security import token_verifier
+from libs.kit.service import Service
+from services.portfolio import api
+from services.portfolio.consumers import handlers
+from services.portfolio.settings import Settings
+
+
+@asynccontextmanager
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The context at work."""
+    async with (
+        database(settings, "portfolio") as db,
+        relay(db, settings) as relay_,
+        consumer(db, settings, handlers(settings)) as consumer_,
+        token_verifier(settings) as tokens,
+    ):
+        probes = (relay_, consumer_)
+        http = http_app("portfolio", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+        yield Service("portfolio", http, probes)

@@ -1,0 +1,76 @@
+"""What happens? Accounts open with a deposit, fills are posted, closes value every account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from libs.kit.db import Tx
+from libs.kit.errors import NotFound
+from services.portfolio import repository
+from services.portfolio.model import Book, Fill, Mark, Opening, open_book
+from services.portfolio.repository import Moment
+
+
+async def open_books(tx: Tx, openings: Sequence[Opening]) -> None:
+    """New accounts get books, and their first cash is a deposit."""
+    posted = await repository.posted_events(tx, [opening.event_id for opening in openings])
+    opened = [open_book(opening) for opening in openings if opening.event_id not in posted]
+    if opened:
+        tx.add(*(book for book, _ in opened))
+        await repository.insert_entries(tx, [entry for _, entry in opened], {book.id: book for book, _ in opened})
+
+
+async def post_fills(tx: Tx, fills: Sequence[Fill]) -> None:
+    """A fill moves cash and a position, pays its fees, and corrects the history after it.
+
+    Raises NotFound for an account whose books the workspace does not have, and Conflict for another currency.
+    """
+    books = await repository.lock_books(tx, {fill.account_id for fill in fills})
+    # After the lock: nobody else can be posting the same events to these books.
+    posted = await repository.posted_events(tx, [fill.event_id for fill in fills])
+    entries, earliest = [], dict[UUID, Fill]()
+    for fill in fills:
+        if fill.event_id in posted:
+            continue
+        book = _book_of(fill, books)
+        entry, changed = book.post(fill)
+        entries.append(entry)
+        tx.publish(book, changed, cause=fill.cause)
+        earliest[book.id] = min(earliest.get(book.id, fill), fill, key=lambda one: one.time)
+    if not entries:
+        return
+    await repository.insert_entries(tx, entries, books)
+    moments = await repository.moments_after(tx, {account: first.time for account, first in earliest.items()})
+    await _value(tx, books, {moment: earliest[moment.account_id] for moment in moments})
+
+
+async def mark(tx: Tx, marks: Sequence[Mark]) -> None:
+    """Every account is valued at each close, and anew wherever a close that came late changes the history."""
+    await repository.insert_marks(tx, marks)
+    # All of them, because a fill that is being posted may just now bring an instrument into any of the books.
+    books = await repository.lock_all_books(tx)
+    moments = await repository.moments_reached(tx, marks)
+    by_time = sorted(marks, key=lambda one: one.as_of)
+    await _value(tx, books, {moment: _latest(by_time, moment.as_of) for moment in moments})
+
+
+async def _value(tx: Tx, books: Mapping[UUID, Book], reasons: Mapping[Moment, Fill | Mark]) -> None:
+    """Make or correct the points, and tell of those that are new or different."""
+    event_ids = {moment: reason.event_id for moment, reason in reasons.items()}
+    for valuation in await repository.revalue(tx, event_ids):
+        book, reason = books[valuation.account_id], reasons[Moment(valuation.account_id, valuation.as_of)]
+        tx.publish(book, *book.value(valuation), cause=reason.cause)
+
+
+def _book_of(fill: Fill, books: Mapping[UUID, Book]) -> Book:
+    book = books.get(fill.account_id)
+    if book is None or book.tenant_id != fill.tenant_id:
+        raise NotFound("account", fill.account_id)
+    return book
+
+
+def _latest(marks: Sequence[Mark], as_of: datetime) -> Mark:
+    """The latest of the marks, which are in the order of their times, that a valuation at `as_of` can have seen."""
+    return next(one for one in reversed(marks) if one.as_of <= as_of)

@@ -1,0 +1,73 @@
+"""Who asked over the bus? Orders open accounts and fill orders, market data closes bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from libs.kit.db import Tx
+from libs.kit.handlers import Handlers, on
+from libs.schema.event import Envelope
+from libs.schema.marketdata import BarClosed
+from libs.schema.orders import AccountOpened, OrderFilled
+from services.portfolio import commands
+from services.portfolio.model import Fill, Mark, Opening
+from services.portfolio.positions import Trade
+from services.portfolio.settings import Settings
+
+
+@on(AccountOpened)
+async def open_books(tx: Tx, accounts: Sequence[Envelope[AccountOpened]]) -> None:
+    """An account gets its books."""
+    await commands.open_books(tx, [_opening(envelope) for envelope in accounts])
+
+
+@on(OrderFilled)
+async def post_fills(tx: Tx, fills: Sequence[Envelope[OrderFilled]]) -> None:
+    """A fill moves cash and a position, and pays its fees."""
+    await commands.post_fills(tx, [_fill(envelope) for envelope in fills])
+
+
+def handlers(settings: Settings) -> Handlers:
+    """What this context listens to."""
+
+    @on(BarClosed)
+    async def mark(tx: Tx, bars: Sequence[Envelope[BarClosed]]) -> None:
+        """A bar of the configured length values the accounts; others are not for us."""
+        marks = [_mark(bar) for bar in bars if bar.event.timeframe is settings.portfolio_mark_timeframe]
+        if marks:
+            await commands.mark(tx, marks)
+
+    return (open_books, post_fills, mark)
+
+
+def _opening(envelope: Envelope[AccountOpened]) -> Opening:
+    event = envelope.event
+    return Opening(
+        event_id=envelope.id,
+        account_id=event.account_id,
+        tenant_id=envelope.tenant,
+        name=event.name,
+        currency=event.currency,
+        cash=event.initial_cash,
+        time=event.occurred_at,
+    )
+
+
+def _fill(envelope: Envelope[OrderFilled]) -> Fill:
+    event = envelope.event
+    return Fill(
+        event_id=envelope.id,
+        cause=envelope.follow(),
+        account_id=event.account_id,
+        tenant_id=envelope.tenant,
+        symbol=event.symbol,
+        trade=Trade(event.side, event.last_quantity, event.last_price),
+        commission=event.commission,
+        currency=event.currency,
+        time=event.occurred_at,
+    )
+
+
+def _mark(envelope: Envelope[BarClosed]) -> Mark:
+    event = envelope.event
+    return Mark(envelope.id, envelope.follow(), event.symbol, event.occurred_at, event.close)

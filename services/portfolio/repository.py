@@ -1,0 +1,200 @@
+"""What is the SQL? Books are locked in one order; entries, marks and equity points are written in sets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from libs.kit.db import Tx
+from services.portfolio.ledger import JournalEntry
+from services.portfolio.model import Book, JournalEntryRow, Mark, Valuation
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """A close at which an account is valued."""
+
+    account_id: UUID
+    as_of: datetime
+
+
+async def lock_books(tx: Tx, account_ids: Collection[UUID]) -> dict[UUID, Book]:
+    """Those of the accounts' books that there are, with their positions, locked in the order of their ids."""
+    statement = (
+        select(Book)
+        .where(Book.id.in_(account_ids))
+        .order_by(Book.id)
+        .with_for_update()
+        .options(selectinload(Book.positions))
+    )
+    return {book.id: book for book in await tx.scalars(statement)}
+
+
+async def lock_all_books(tx: Tx) -> dict[UUID, Book]:
+    """All books without their positions, locked in the order of their ids."""
+    return {book.id: book for book in await tx.scalars(select(Book).order_by(Book.id).with_for_update())}
+
+
+async def posted_events(tx: Tx, event_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the events that have caused an entry already."""
+    return set(await tx.scalars(select(JournalEntryRow.event_id).where(JournalEntryRow.event_id.in_(event_ids))))
+
+
+async def insert_entries(tx: Tx, entries: Sequence[JournalEntry], books: Mapping[UUID, Book]) -> None:
+    """Write entries and their postings, in one statement each."""
+    await tx.flush()
+    rows = [
+        (entry.id, entry.account_id, books[entry.account_id].tenant_id, entry.time, entry.kind, entry.description,
+         entry.event_id)
+        for entry in entries
+    ]  # fmt: skip
+    await tx.fetch(
+        """
+        INSERT INTO portfolio.journal_entry (id, account_id, tenant_id, time, kind, description, event_id)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::uuid[])
+        """,
+        *_columns(rows),
+    )
+    lines = [
+        (entry.id, line, books[entry.account_id].tenant_id, posting.ledger_account, posting.currency, posting.amount,
+         posting.units and posting.units.symbol, posting.units and posting.units.quantity)
+        for entry in entries
+        for line, posting in enumerate(entry.postings, start=1)
+    ]  # fmt: skip
+    await tx.fetch(
+        """
+        INSERT INTO portfolio.posting (entry_id, line, tenant_id, ledger_account, currency, amount, symbol, quantity)
+        SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
+                             $7::text[], $8::numeric[])
+        """,
+        *_columns(lines),
+    )
+
+
+async def insert_marks(tx: Tx, marks: Sequence[Mark]) -> None:
+    """Keep marks; the first one of an instrument and time stays."""
+    await tx.fetch(
+        """
+        INSERT INTO portfolio.mark (symbol, as_of, close, event_id)
+        SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::uuid[])
+        ON CONFLICT DO NOTHING
+        """,
+        *_columns([(mark.symbol, mark.as_of, mark.close, mark.event_id) for mark in marks]),
+    )
+
+
+async def moments_reached(tx: Tx, marks: Sequence[Mark]) -> list[Moment]:
+    """Where kept marks make a difference: at closes without a point, and at points of those who ever held it.
+
+    A mark reaches from its time to the instrument's next mark.
+    """
+    rows = await tx.fetch(
+        """
+        WITH fresh AS (
+            SELECT f.symbol, f.as_of, n.as_of AS until
+            FROM unnest($1::text[], $2::timestamptz[]) f (symbol, as_of)
+            LEFT JOIN LATERAL (
+                SELECT m.as_of FROM portfolio.mark m WHERE m.symbol = f.symbol AND m.as_of > f.as_of
+                ORDER BY m.as_of LIMIT 1
+            ) n ON true
+        )
+        SELECT b.id, f.as_of
+        FROM (SELECT DISTINCT as_of FROM fresh) f
+        CROSS JOIN portfolio.book b
+        WHERE NOT EXISTS (SELECT FROM portfolio.equity_point e WHERE e.account_id = b.id AND e.as_of = f.as_of)
+        UNION
+        SELECT e.account_id, e.as_of
+        FROM fresh f
+        JOIN portfolio.position p USING (symbol)
+        JOIN portfolio.equity_point e
+            ON e.account_id = p.account_id AND e.as_of >= f.as_of AND e.as_of < coalesce(f.until, 'infinity')
+        """,
+        *_columns([(mark.symbol, mark.as_of) for mark in marks]),
+    )
+    return [Moment(*row) for row in rows]
+
+
+async def moments_after(tx: Tx, since: Mapping[UUID, datetime]) -> list[Moment]:
+    """The points of each account that lie after a time of its own."""
+    rows = await tx.fetch(
+        """
+        SELECT e.account_id, e.as_of
+        FROM unnest($1::uuid[], $2::timestamptz[]) s (account_id, since)
+        JOIN portfolio.equity_point e ON e.account_id = s.account_id AND e.as_of > s.since
+        """,
+        list(since),
+        list(since.values()),
+    )
+    return [Moment(*row) for row in rows]
+
+
+async def revalue(tx: Tx, causes: Mapping[Moment, UUID]) -> list[Valuation]:
+    """Value accounts at closes, whether there is a point already or not; gives what is new or changed, by time.
+
+    The locks of the accounts' books must be held. `causes` are the events that ask for it. A point counts the fills
+    before its close: it takes back from the present books what happened at or after it. A position is valued at the
+    last mark by then, or at cost as long as there is none. Rounding is that of `positions.worth`.
+    """
+    if not causes:
+        return []
+    await tx.flush()
+    rows = await tx.fetch(_REVALUE, *_columns([(m.account_id, m.as_of, cause) for m, cause in causes.items()]))
+    return sorted((Valuation(*row) for row in rows), key=lambda valuation: valuation.as_of)
+
+
+_REVALUE = """
+    WITH wanted AS (
+        SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) w (account_id, as_of, event_id)
+    ), later AS (
+        SELECT w.account_id, w.as_of, p.symbol, sum(p.amount) AS amount, sum(p.quantity) AS quantity
+        FROM wanted w
+        JOIN portfolio.journal_entry e ON e.account_id = w.account_id AND e.time >= w.as_of AND e.kind = 'fill'
+        JOIN portfolio.posting p ON p.entry_id = e.id AND p.ledger_account IN ('cash', 'positions')
+        GROUP BY w.account_id, w.as_of, p.symbol
+    ), held AS (
+        SELECT w.account_id, w.as_of, o.symbol,
+               o.quantity - coalesce(l.quantity, 0) AS quantity, o.cost_basis - coalesce(l.amount, 0) AS cost
+        FROM wanted w
+        JOIN portfolio.position o USING (account_id)
+        LEFT JOIN later l ON l.account_id = w.account_id AND l.as_of = w.as_of AND l.symbol = o.symbol
+    ), marked AS (
+        SELECT h.account_id, h.as_of, h.cost, h.quantity * m.close * 100000000 AS units
+        FROM held h
+        LEFT JOIN LATERAL (
+            SELECT k.close FROM portfolio.mark k WHERE k.symbol = h.symbol AND k.as_of <= h.as_of
+            ORDER BY k.as_of DESC LIMIT 1
+        ) m ON true
+        WHERE h.quantity <> 0
+    ), total AS (
+        SELECT account_id, as_of, sum(CASE
+            WHEN units IS NULL THEN cost
+            WHEN abs(units - trunc(units)) = 0.5 THEN 2 * round(units * 0.5) * 0.00000001
+            ELSE round(units) * 0.00000001
+        END) AS market_value
+        FROM marked
+        GROUP BY account_id, as_of
+    ), valued AS (
+        SELECT w.account_id, w.as_of, b.tenant_id, w.event_id,
+               b.cash - coalesce(l.amount, 0) AS cash, coalesce(t.market_value, 0) AS market_value
+        FROM wanted w
+        JOIN portfolio.book b ON b.id = w.account_id
+        LEFT JOIN later l ON l.account_id = w.account_id AND l.as_of = w.as_of AND l.symbol IS NULL
+        LEFT JOIN total t ON t.account_id = w.account_id AND t.as_of = w.as_of
+    )
+    INSERT INTO portfolio.equity_point AS e (account_id, as_of, tenant_id, cash, market_value, equity, event_id)
+    SELECT account_id, as_of, tenant_id, cash, market_value, cash + market_value, event_id FROM valued
+    ON CONFLICT (account_id, as_of) DO UPDATE
+    SET cash = excluded.cash, market_value = excluded.market_value, equity = excluded.equity,
+        event_id = excluded.event_id
+    WHERE (e.cash, e.market_value) <> (excluded.cash, excluded.market_value)
+    RETURNING account_id, as_of, cash, market_value
+"""
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

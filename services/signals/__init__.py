@@ -1,0 +1,5 @@
+"""Signals owns strategies, the signals that they give, and backtests; it keeps a copy of the bars that it has seen.
+
+Consumes BarClosed (marketdata) and EntitlementsChanged (billing).
+Publishes StrategyChanged, SignalGenerated and BacktestCompleted.
+"""

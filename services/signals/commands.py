@@ -1,0 +1,78 @@
+"""What happens? Strategies are made, paused, resumed and deleted; bars make signals; backtests are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from libs.kit.db import Tx
+from libs.kit.errors import Conflict, Invalid
+from libs.schema.signals import StrategyStatus
+from services.signals import repository
+from services.signals.model import Backtest, ClosedBar, Entitlements, LiveStrategy, Strategy, StrategyDraft
+
+_RETRY_SECONDS = 1
+# What the event's field can say; beyond it the figures mean nothing.
+_MAX_RETURN = 10**12
+
+
+async def create_strategy(tx: Tx, tenant_id: UUID, user_id: UUID, draft: StrategyDraft) -> Strategy:
+    """Let a strategy begin with the next bar that closes.
+
+    Raises Forbidden when the plan allows no more strategies, and Conflict while billing has not said what it allows.
+    """
+    entitlements = await repository.lock_entitlements(tx, tenant_id)
+    if entitlements is None:
+        raise Conflict(
+            "what the workspace's plan allows is not known yet: try again in a moment",
+            slug="entitlements-unknown",
+            retry_after=_RETRY_SECONDS,
+        )
+    entitlements.allow_one_more(await repository.count_strategies(tx, tenant_id))
+    strategy = Strategy.create(draft, tenant_id, user_id)
+    tx.add(strategy)
+    tx.publish(strategy, *strategy.changed(tx.now))
+    await tx.flush()
+    return strategy
+
+
+async def move_strategy(tx: Tx, strategy_id: UUID, status: StrategyStatus) -> Strategy:
+    """Pause, resume or delete. Raises NotFound, and Conflict when it stands there already."""
+    strategy = await repository.lock_strategy(tx, strategy_id)
+    tx.publish(strategy, *strategy.move_to(status, tx.now))
+    return strategy
+
+
+async def evaluate_bars(tx: Tx, bars: Sequence[ClosedBar]) -> None:
+    """Keep the bars, and let every active strategy on their instruments look at them in their order."""
+    await repository.insert_bars(tx, [closed.bar for closed in bars])
+    watching: dict[repository.SeriesKey, list[LiveStrategy]] = {closed.bar.series: [] for closed in bars}
+    for series, strategy in await repository.lock_live_strategies(tx, watching):
+        watching[series].append(strategy)
+    for closed in bars:
+        for strategy in watching[closed.bar.series]:
+            signal = strategy.take(closed)
+            if signal is not None:
+                tx.add(signal)
+                tx.publish(strategy, signal.generated(), cause=closed.cause)
+    looked = [strategy for strategies in watching.values() for strategy in strategies]
+    if looked:
+        await repository.save_live_strategies(tx, looked)
+
+
+async def note_entitlements(tx: Tx, entitlements: Sequence[Entitlements]) -> None:
+    """Keep the newest word on each workspace."""
+    newest: dict[UUID, Entitlements] = {}
+    for said in sorted(entitlements, key=lambda said: said.sequence):
+        newest[said.tenant_id] = said
+    await repository.upsert_entitlements(tx, list(newest.values()))
+
+
+async def record_backtest(tx: Tx, backtest: Backtest) -> Backtest:
+    """Keep a finished backtest. Raises Invalid when its return is too large to mean anything."""
+    if abs(backtest.report.metrics.total_return) > _MAX_RETURN:
+        raise Invalid("/size", "is out of all proportion to initial_cash")
+    tx.add(backtest)
+    tx.publish(backtest, *backtest.completed(tx.now))
+    await tx.flush()
+    return backtest

@@ -1,0 +1,50 @@
+"""Who asked over the bus? Closed bars, and what billing allows a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from libs.kit.db import Tx
+from libs.kit.handlers import Handlers, on
+from libs.schema.billing import EntitlementsChanged
+from libs.schema.event import Envelope
+from libs.schema.marketdata import BarClosed
+from services.signals import commands
+from services.signals.model import ClosedBar, Entitlements
+from services.signals.rules import Bar
+from services.signals.settings import Settings
+
+
+@on(BarClosed)
+async def evaluate_bars(tx: Tx, envelopes: Sequence[Envelope[BarClosed]]) -> None:
+    """Every active strategy looks at the bars of its instrument."""
+    await commands.evaluate_bars(tx, [_closed_bar(envelope) for envelope in envelopes])
+
+
+@on(EntitlementsChanged)
+async def note_entitlements(tx: Tx, envelopes: Sequence[Envelope[EntitlementsChanged]]) -> None:
+    """Keep what the plans allow."""
+    await commands.note_entitlements(tx, [_entitlements(envelope) for envelope in envelopes])
+
+
+def handlers(_settings: Settings) -> Handlers:
+    """What this context listens to."""
+    return (evaluate_bars, note_entitlements)
+
+
+def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:
+    event = envelope.event
+    bar = Bar(
+        event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close, event.volume
+    )
+    return ClosedBar(bar, envelope.id, envelope.follow())
+
+
+def _entitlements(envelope: Envelope[EntitlementsChanged]) -> Entitlements:
+    event = envelope.event
+    return Entitlements(
+        tenant_id=event.workspace_id,
+        plan=event.plan,
+        max_strategies=event.max_strategies,
+        sequence=envelope.sequence,
+    )

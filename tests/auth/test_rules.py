@@ -1,0 +1,82 @@
+"""The rules that need no database: addresses, turns of keys, work for strangers, tokens as text."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.kit.errors import Unauthenticated
+from libs.kit.ids import uuid7
+from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role, SigningKey, email_key, signing_at
+from services.auth.passwords import Passwords
+from services.auth.tokens import RefreshToken
+from tests.issuer import ALL_SCOPES
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@given(st.text())
+def test_an_addresss_key_does_not_depend_on_how_it_is_written(text: str) -> None:
+    key = email_key(text)
+
+    assert email_key(key) == key
+    assert email_key(text.casefold()) == key
+
+
+@given(st.lists(st.integers(-100, 100), unique=True))
+def test_the_newest_active_key_signs(offsets: list[int]) -> None:
+    keys = [SigningKey(kid=str(offset), active_from=NOON + timedelta(seconds=offset)) for offset in offsets]
+
+    signing = signing_at(keys, NOON)
+
+    active = [offset for offset in offsets if offset <= 0]
+    expected = max(active) if active else min(offsets, default=None)
+    assert (signing.kid if signing else None) == (None if expected is None else str(expected))
+
+
+def test_every_scope_of_the_house_belongs_to_a_role() -> None:
+    assert SCOPES_OF_ROLE[Role.OWNER] | SCOPES_OF_ROLE[PlatformRole.ADMIN] == set(ALL_SCOPES)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=50))
+def test_a_refresh_token_survives_its_own_text(secret: str) -> None:
+    token = RefreshToken(uuid7(), secret)
+
+    assert RefreshToken.parse(str(token)) == token
+    assert secret == "" or len(secret) < 8 or secret not in repr(token)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_any_other_text_is_no_refresh_token(text: str) -> None:
+    with pytest.raises(Unauthenticated):
+        RefreshToken.parse(text)
+
+
+async def test_a_password_matches_its_own_hash_alone() -> None:
+    passwords = Passwords(threads=2)
+    known = await passwords.hash("Pass\u00e9word twelve")
+
+    assert await passwords.match("Pass\u00e9word twelve", known)
+    assert await passwords.match("Passe\u0301word twelve", known), "another keyboard, the same word"
+    assert not await passwords.match("pass\u00e9word twelve", known)
+    assert not await passwords.match("Pass\u00e9word twelve", None)
+    assert known != await passwords.hash("Pass\u00e9word twelve"), "the salt is missing"
+
+
+async def test_a_stranger_is_refused_as_slowly_as_a_user() -> None:
+    passwords = Passwords(threads=1)
+    known = await passwords.hash("correct horse battery staple")
+
+    async def seconds(known_hash: str | None) -> float:
+        started = time.perf_counter()
+        await passwords.match("wrong", known_hash)
+        return time.perf_counter() - started
+
+    user = min([await seconds(known) for _ in range(5)])
+    stranger = min([await seconds(None) for _ in range(5)])
+
+    assert stranger > user / 2

@@ -1,0 +1,100 @@
+"""What never leaves: passwords, tokens and private keys are neither logged nor kept in the open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from httpx2 import AsyncClient
+from pydantic import ValidationError
+
+from libs.kit.logging import configure_logging
+from services.auth.keys import KeySealed, KeyVault, generate_key, key_id
+from services.auth.settings import Settings
+from tests.auth.builders import PASSWORD, SECRET, a_person, log_in, private_key, refresh, register
+from tests.world import Running, World
+
+
+@pytest.fixture
+def everything_logged() -> Iterator[None]:
+    """The house's logging at its loudest, undone afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logging("DEBUG")
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+async def test_no_secret_is_logged_even_when_everything_fails(
+    world: World, capfd: pytest.CaptureFixture[str], everything_logged: None
+) -> None:
+    async with world.running("auth") as auth:
+        client = await auth.anonymous()
+        person = await a_person(client)
+        newer = (await refresh(client, person.refresh_token)).json()
+        private = (await private_key(world)).as_dict(private=True)["d"]
+        await refresh(client, person.refresh_token)
+        await register(client)
+        await log_in(client, password="not the password")
+        await world.fetch("ALTER TABLE auth.membership RENAME TO membership_away")
+        failures = [await log_in(client), await register(client, email="bob@example.com")]
+        failures += [await client.get("/v1/me", headers=person.bearer)]
+
+    logged = "".join(capfd.readouterr())
+    assert [answer.status_code for answer in failures] == [500] * 3
+    assert "request_failed" in logged
+    assert "membership" in logged, "the failures are not told"
+    hashes = [row["password_hash"] for row in await world.fetch('SELECT password_hash FROM auth."user"')]
+    tokens = [person.access_token, person.refresh_token, newer["access_token"], newer["refresh_token"]]
+    for secret in (PASSWORD, "not the password", SECRET, str(private), *tokens, *hashes):
+        assert secret not in logged
+    assert person.refresh_token.partition(".")[2] not in logged
+
+
+async def test_the_database_holds_no_secret_in_the_open(client: AsyncClient, world: World) -> None:
+    person = await a_person(client)
+    private = str((await private_key(world)).as_dict(private=True)["d"])
+
+    tables = ('"user"', "refresh_token", "signing_key", "outbox", "event_log")
+    kept = "".join([str(await world.fetch(f"SELECT * FROM auth.{table}")) for table in tables])
+
+    for secret in (PASSWORD, person.refresh_token.partition(".")[2], private):
+        assert secret not in kept
+
+
+def test_a_private_key_opens_with_its_secret_and_its_id_alone(auth_settings: Settings) -> None:
+    vault, key = KeyVault.of(auth_settings.auth_key_secret), generate_key()
+    sealed = vault.seal(key)
+
+    assert vault.open(key_id(key), sealed).as_dict(private=True) == key.as_dict(private=True)
+    for kid, damaged in (("another", sealed), (key_id(key), sealed[:-1] + bytes([sealed[-1] ^ 1])), (key_id(key), b"")):
+        with pytest.raises(KeySealed):
+            vault.open(kid, damaged)
+
+
+def test_a_short_secret_is_refused_and_not_repeated(world: World) -> None:
+    with pytest.raises(ValidationError) as refused:
+        world.settings_of("auth", auth_key_secret="hunter2")
+
+    assert "auth_key_secret" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_keys_must_outlive_the_tokens_that_they_sign(world: World) -> None:
+    with pytest.raises(ValidationError, match="auth_key_overlap_seconds must be at least"):
+        world.settings_of("auth", auth_access_token_seconds=601, auth_key_overlap_seconds=600)
+
+
+@pytest.fixture
+def auth_settings(world: World) -> Settings:
+    settings = world.settings_of("auth")
+    assert isinstance(settings, Settings)
+    return settings
+
+
+async def test_the_running_service_repeats_none_of_its_secrets(auth: Running) -> None:
+    assert SECRET not in repr(auth.service.http.state.issuing)

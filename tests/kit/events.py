@@ -1,0 +1,70 @@
+"""Any event of the catalogue, for properties: built from the classes' own fields."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from hypothesis import strategies as st
+from pydantic import AwareDatetime
+from pydantic.fields import FieldInfo
+
+from libs.schema.catalogue import EVENTS
+from libs.schema.event import DomainEvent
+from libs.schema.values import Confidence, Currency, Price, Quantity, Symbol
+
+_POSITIVE = st.decimals("0.00000001", "999999999999", places=8)
+# Of the annotated types, those that take less than their plain type does.
+_NARROW: Mapping[object, st.SearchStrategy[object]] = MappingProxyType(
+    {
+        Price: _POSITIVE,
+        Quantity: _POSITIVE,
+        Confidence: st.decimals(0, 1, places=4),
+        Currency: st.from_regex(r"\A[A-Z]{3,5}\Z"),
+        Symbol: st.from_regex(r"\A[A-Z0-9][A-Z0-9./^=_-]{0,31}\Z"),
+    }
+)
+_MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 zones follow
+_PLAIN: Mapping[object, st.SearchStrategy[object]] = MappingProxyType(
+    {
+        UUID: st.uuids(),
+        str: st.text(),
+        int: st.integers(),
+        bool: st.booleans(),
+        Decimal: st.decimals(0, "999999999999", places=8),
+        AwareDatetime: _MOMENTS,
+    }
+)
+
+
+def _values(annotation: Any) -> st.SearchStrategy[Any]:
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return st.sampled_from(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return st.one_of([st.none() if part is type(None) else _values(part) for part in arguments])
+    if origin is dict:
+        return st.dictionaries(_values(arguments[0]), _values(arguments[1]), max_size=3)
+    if origin is not None and arguments:  # Annotated
+        return _NARROW.get(annotation, _values(arguments[0]))
+    raise NotImplementedError(annotation)
+
+
+def _field(hint: Any, field: FieldInfo) -> st.SearchStrategy[Any]:
+    return _values(hint) if field.is_required() else st.none() | _values(hint)
+
+
+def any_event(kind: type[DomainEvent] | None = None) -> st.SearchStrategy[DomainEvent]:
+    """Events of one kind, or of all."""
+    if kind is None:
+        return st.one_of([any_event(each) for each in EVENTS])
+    hints = get_type_hints(kind, include_extras=True)
+    return st.builds(kind, **{name: _field(hints[name], field) for name, field in kind.model_fields.items()})

@@ -1,0 +1,44 @@
+"""What the kit's tests look at: counters of workspaces, and a log of effects in which a double would show."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from libs.kit.migrations import backbone_0001
+from libs.kit.migrations.tenancy import isolate_tenants, share
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    backbone_0001.create("probe")
+    op.execute("""
+        CREATE TABLE probe.counter (
+            id         uuid PRIMARY KEY,
+            tenant_id  uuid NOT NULL,
+            name       text NOT NULL,
+            value      bigint NOT NULL,
+            version    bigint NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            updated_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT counter_name UNIQUE (tenant_id, name)
+        )""")
+    isolate_tenants("probe", "counter", api="SELECT, INSERT, UPDATE")
+    # No unique event_id: an event that is handled twice must leave two rows.
+    op.execute("""
+        CREATE TABLE probe.effect (
+            id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            event_id uuid NOT NULL,
+            key      text NOT NULL,
+            sequence bigint NOT NULL
+        )""")
+    share("probe", "effect", api="SELECT", worker="SELECT, INSERT")
+
+
+def downgrade() -> None:
+    for table in ("effect", "counter"):
+        op.execute(f"DROP TABLE probe.{table}")
+    backbone_0001.drop("probe")

@@ -1,0 +1,196 @@
+"""The paper venue trades at the bars' own times and prices, whatever was heard of first."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.schema.values import Side, Timeframe, TimeInForce
+from services.orders.matching import Bar, Expiry, Instruction, Outcome, Trade, match
+from tests.orders.builders import MONDAY, VENUE, a_bar, an_instruction, day
+
+HOUR = timedelta(hours=1)
+prices = st.integers(1, 60).map(Decimal)
+
+
+@st.composite
+def bars(draw: st.DrawFn, timeframe: Timeframe) -> list[Bar]:
+    """Bars with gaps, in the order of their times."""
+    places = sorted(draw(st.sets(st.integers(0, 60), max_size=12)))
+    made = []
+    for place in places:
+        low, open_, close, high = sorted(draw(st.lists(prices, min_size=4, max_size=4)))
+        if draw(st.booleans()):
+            open_, close = close, open_
+        made.append(a_bar(MONDAY + place * timeframe.duration, open_, low=low, high=high, close=close,
+                          timeframe=timeframe))  # fmt: skip
+    return made
+
+
+@st.composite
+def meetings(draw: st.DrawFn) -> tuple[Instruction, list[Bar]]:
+    """An order and the bars around it."""
+    timeframe = draw(st.sampled_from([Timeframe.D1, Timeframe.H4, Timeframe.H1]))
+    instruction = an_instruction(
+        draw(st.sampled_from(Side)),
+        draw(st.none() | prices),
+        at=MONDAY + draw(st.integers(-2, 60)) * timeframe.duration + draw(st.sampled_from([timedelta(0), HOUR / 2])),
+        time_in_force=draw(st.sampled_from(TimeInForce)),
+    )
+    return instruction, draw(bars(timeframe))
+
+
+def met(instruction: Instruction, known: list[Bar]) -> list[Bar]:
+    return [bar for bar in known if bar.open_time >= instruction.submitted_at]
+
+
+@given(meetings())
+def test_nothing_happens_before_the_order_was_placed(meeting: tuple[Instruction, list[Bar]]) -> None:
+    instruction, known = meeting
+    outcome = match(instruction, known)
+
+    if outcome is not None:
+        assert outcome.at >= instruction.submitted_at
+        assert outcome.bar.open_time >= instruction.submitted_at
+
+
+@given(meetings(), st.data())
+def test_it_does_not_matter_when_the_order_is_heard_of(
+    meeting: tuple[Instruction, list[Bar]], data: st.DataObject
+) -> None:
+    """Some bars were there before the order, the others arrive in batches of any size."""
+    instruction, known = meeting
+    there = data.draw(st.integers(0, len(known)))
+    outcome = match(instruction, known[:there])
+    while outcome is None and there < len(known):
+        size = data.draw(st.integers(1, len(known) - there))
+        outcome = match(instruction, known[there : there + size], session_of(instruction, known[: there + size]))
+        there += size
+
+    assert outcome == match(instruction, known)
+
+
+def session_of(instruction: Instruction, known: list[Bar]) -> date | None:
+    return next((bar.open_time.date() for bar in met(instruction, known)), None)
+
+
+@given(meetings(), st.randoms())
+def test_the_order_of_the_bars_in_hand_does_not_matter(
+    meeting: tuple[Instruction, list[Bar]],
+    random: Random,
+) -> None:
+    instruction, known = meeting
+    shuffled = random.sample(known, len(known))
+
+    assert match(instruction, shuffled) == match(instruction, known)
+
+
+@given(meetings())
+def test_a_limit_never_trades_worse_than_it_says_nor_outside_the_bar(meeting: tuple[Instruction, list[Bar]]) -> None:
+    instruction, known = meeting
+    outcome = match(instruction, known)
+    if not isinstance(outcome, Trade):
+        return
+
+    assert outcome.bar.low <= outcome.price <= outcome.bar.high
+    if instruction.limit_price is not None:
+        better = (instruction.limit_price - outcome.price) * instruction.side.sign
+        assert better >= 0
+
+
+@given(meetings())
+def test_no_bar_that_reaches_a_working_order_is_passed_by(meeting: tuple[Instruction, list[Bar]]) -> None:
+    instruction, known = meeting
+    outcome: Outcome | None = match(instruction, known)
+    end = outcome.bar.open_time if outcome else datetime.max.replace(tzinfo=MONDAY.tzinfo)
+
+    for bar in met(instruction, known):
+        if bar.open_time < end:
+            assert instruction.limit_price is not None
+            beyond = (
+                bar.low > instruction.limit_price
+                if instruction.side is Side.BUY
+                else bar.high < instruction.limit_price
+            )
+            assert beyond
+
+
+@given(meetings())
+def test_a_day_order_is_over_with_the_date_of_its_first_bar(meeting: tuple[Instruction, list[Bar]]) -> None:
+    instruction, known = meeting
+    outcome = match(instruction, known)
+    if instruction.time_in_force is TimeInForce.GTC:
+        assert not isinstance(outcome, Expiry)
+    elif outcome is not None:
+        first = met(instruction, known)[0].open_time.date()
+        end = datetime.combine(first, datetime.min.time(), MONDAY.tzinfo) + timedelta(days=1)
+        assert outcome.at == end if isinstance(outcome, Expiry) else outcome.at < end
+
+
+def test_a_market_order_trades_at_the_open_of_the_next_bar() -> None:
+    outcome = match(an_instruction(at=day(2)), [a_bar(day(1), "99"), a_bar(day(5), "101.5", high="110"), a_bar(day(6))])
+
+    assert outcome == Trade(Decimal("101.5"), a_bar(day(5), "101.5", high="110"))
+    assert outcome.at == day(5)
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "price"),
+    [
+        (Side.BUY, "100", "100"),  # at the limit
+        (Side.BUY, "97", "97"),  # reached within the bar
+        (Side.BUY, "95", "95"),  # just touched
+        (Side.BUY, "103", "100"),  # opens better
+        (Side.BUY, "94.99", None),
+        (Side.SELL, "100", "100"),
+        (Side.SELL, "103", "103"),
+        (Side.SELL, "105", "105"),
+        (Side.SELL, "97", "100"),
+        (Side.SELL, "105.01", None),
+    ],
+)
+def test_a_limit_order_trades_at_its_limit_or_better(side: Side, limit: str, price: str | None) -> None:
+    outcome = match(an_instruction(side, limit), [a_bar(day(1), "100", low="95", high="105")])
+
+    assert (outcome.price if isinstance(outcome, Trade) else None) == (None if price is None else Decimal(price))
+
+
+def test_a_day_order_expires_with_the_daily_bar_that_did_not_reach_it() -> None:
+    outcome = match(an_instruction(limit="90", time_in_force=TimeInForce.DAY), [a_bar(day(1)), a_bar(day(2), "80")])
+
+    assert outcome == Expiry(day(2), a_bar(day(1)))
+
+
+def test_an_intraday_day_order_lives_until_a_bar_of_another_date() -> None:
+    hourly = [a_bar(day(1) + n * HOUR, timeframe=Timeframe.H1) for n in (14, 15, 16)]
+    later = a_bar(day(4), "80", timeframe=Timeframe.H1)
+    instruction = an_instruction(limit="90", at=day(1) + 14 * HOUR, time_in_force=TimeInForce.DAY)
+
+    assert match(instruction, hourly) is None
+    assert match(instruction, [later], date(2011, 3, 7)) == Expiry(day(2), later)
+    assert match(instruction, [*hourly, later]) == Expiry(day(2), later)
+
+
+def test_the_last_bar_of_a_date_ends_its_session() -> None:
+    last = a_bar(day(1) + 23 * HOUR, timeframe=Timeframe.H1)
+
+    assert match(an_instruction(limit="90", time_in_force=TimeInForce.DAY), [last]) == Expiry(day(2), last)
+
+
+@pytest.mark.parametrize(
+    ("amount", "commission"),
+    [
+        ("35351.00", "35.35"),
+        ("8005.00", "8.00"),
+        ("8015.00", "8.02"),
+        ("0.01", "0.00"),
+        ("1" + "0" * 20, "1" + "0" * 17),
+    ],
+)
+def test_commission_is_a_part_of_the_notional_rounded_half_even_to_cents(amount: str, commission: str) -> None:
+    assert VENUE.commission(Decimal(amount)) == Decimal(commission)

@@ -1,0 +1,103 @@
+"""Does every service have the same rooms, and is every service known wherever all of them are?"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from fillstream.contexts import names
+from tests.structure.sources import ROOT
+
+ROOMS = {
+    "__init__", "model", "repository", "commands", "queries", "api", "consumers", "app", "settings", "migrations",
+}  # fmt: skip
+
+OWN_ROOMS = {
+    ("auth", "keys"): "how private signing keys are sealed",
+    ("auth", "passwords"): "argon2 and the threads that it runs in",
+    ("auth", "tokens"): "what access and refresh tokens look like",
+    ("marketdata", "csv_bars"): "bars from files, read whole before any is kept",
+    ("notifications", "streams"): "open Server-Sent Events streams and what wakes them",
+    ("notifications", "wording"): "what is said about each event",
+    ("orders", "book"): "what an account can still afford",
+    ("orders", "life_cycle"): "the table of an order's states",
+    ("orders", "matching"): "the paper venue: pure functions of orders and bars",
+    ("orders", "money"): "exact arithmetic in the smallest unit",
+    ("portfolio", "ledger"): "double entry: which lines a fill posts",
+    ("portfolio", "performance"): "ratios of the equity history",
+    ("portfolio", "positions"): "average-cost positions, long and short",
+    ("signals", "backtest"): "the straightforward loop that the stream is compared with",
+    ("signals", "indicators"): "moving averages, RSI and channels",
+    ("signals", "rules"): "when a strategy changes what it wants",
+}
+
+
+def room_names(service: Path) -> set[str]:
+    """The rooms of a service: its modules and packages."""
+    files = {path.stem for path in service.glob("*.py")}
+    return files | {path.name for path in service.iterdir() if path.is_dir() and path.name != "__pycache__"}
+
+
+def missing(found: Collection[str]) -> set[str]:
+    """Rooms that every service has, and this one has not."""
+    return ROOMS - set(found)
+
+
+def strange(context: str, found: Collection[str]) -> set[str]:
+    """Rooms that nobody has given a reason for."""
+    return {room for room in set(found) - ROOMS if (context, room) not in OWN_ROOMS}
+
+
+def test_a_service_without_a_room_is_found() -> None:
+    assert missing(ROOMS - {"queries"}) == {"queries"}
+
+
+def test_a_strange_room_is_found_and_a_known_one_is_not() -> None:
+    assert strange("orders", ROOMS | {"matching", "validators"}) == {"validators"}
+    assert strange("billing", ROOMS | {"matching"}) == {"matching"}
+
+
+def test_a_package_is_a_room_as_a_file_is(tmp_path: Path) -> None:
+    (tmp_path / "api.py").touch()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "__pycache__").mkdir()
+    assert room_names(tmp_path) == {"api", "model"}
+
+
+@pytest.mark.parametrize("context", names())
+def test_a_service_has_every_room_and_no_strange_one(context: str) -> None:
+    found = room_names(ROOT / "services" / context)
+    assert not missing(found)
+    assert not strange(context, found)
+
+
+@pytest.mark.parametrize("context", names())
+def test_the_first_file_of_a_service_holds_nothing_but_its_description(context: str) -> None:
+    text = (ROOT / "services" / context / "__init__.py").read_text().strip()
+    assert text.startswith('"""')
+    assert text.index('"""', 3) == len(text) - 3
+
+
+def test_no_service_is_half_there() -> None:
+    folders = {path.name for path in (ROOT / "services").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(names())
+
+
+def test_own_rooms_are_those_of_services_that_exist() -> None:
+    gone = [place for place in OWN_ROOMS if place[1] not in room_names(ROOT / "services" / place[0])]
+    assert not gone
+
+
+def test_every_service_has_an_extra_a_lock_file_and_a_boundary() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = set(project["project"]["optional-dependencies"]) - {"embedded"}
+    locked = {path.stem.removeprefix("service-") for path in (ROOT / "locks").glob("service-*.txt")}
+    bounded = {
+        container.removeprefix("services.")
+        for contract in project["tool"]["importlinter"]["contracts"]
+        for container in contract.get("containers", ())
+    }
+    assert extras == locked == bounded == set(names())
