@@ -19,7 +19,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 COPY fillstream /opt/fillstream/app/fillstream
 COPY libs /opt/fillstream/app/libs
 COPY services /opt/fillstream/app/services
-RUN printf '#!/opt/fillstream/bin/python\nfrom fillstream.cli import main\n\nmain()\n' > /opt/fillstream/bin/fillstream \
+RUN printf '#!/opt/fillstream/bin/python\nfrom fillstream.cli.main import main\n\nmain()\n' > /opt/fillstream/bin/fillstream \
     && chmod 755 /opt/fillstream/bin/fillstream \
     && /opt/fillstream/bin/python -m compileall -q /opt/fillstream/app
 

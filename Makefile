@@ -23,6 +23,9 @@ $(UV): .venv/bin/python
 .venv/installed: $(UV) locks/embedded.txt locks/data.txt
 	@$(UV) pip install --quiet --python $(RUN) --require-hashes -r locks/embedded.txt || { echo "the Python package index can't be reached: the packages were not installed"; exit 1; }
 	@$(UV) pip install --quiet --python $(RUN) --require-hashes --no-deps -r locks/data.txt
+	@printf '%s\n' '$(CURDIR)' > "$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/fillstream.pth"
+	@printf '#!%s\nfrom fillstream.cli.main import main\n\nmain()\n' '$(CURDIR)/.venv/bin/python' > .venv/bin/fillstream
+	@chmod +x .venv/bin/fillstream
 	@touch $@
 
 .venv/developing: .venv/installed locks/dev.txt

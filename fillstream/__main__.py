@@ -1,5 +1,5 @@
 """`python -m fillstream`, the same as the `fillstream` command."""
 
-from fillstream.cli import main
+from fillstream.cli.main import main
 
 main()

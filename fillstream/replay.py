@@ -101,3 +101,12 @@ async def replay_freely(db: Database, bars: Sequence[Bar], rate: float | None, s
         if rate is not None:
             await asyncio.sleep(max(0.0, started + done / rate - time.monotonic()))
         await step(group[-1].close_time, len(group))
+
+
+async def record_all(db: Database, bars: Sequence[Bar], step: Step) -> None:
+    """Record the bars all together or, where one is refused, none of them."""
+    async with db.public() as tx:
+        for first in range(0, len(bars), _BATCH):
+            group = bars[first : first + _BATCH]
+            await commands.record_bars(tx, group)
+            await step(group[-1].close_time, len(group))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 
@@ -88,15 +88,37 @@ async def serving(contexts: Sequence[Context], where: Installation) -> AsyncIter
     listener = bind(settings.http_host, settings.http_port)
     host, port = listener.getsockname()[:2]
     url = f"http://{host}:{port}"
-    async with AsyncExitStack() as stack:
-        services = [
-            await stack.enter_async_context(context.service(where.of(context, **_own_keys(contexts, where, url))))
-            for context in contexts
-        ]
+    parts = [context.service(where.of(context, **_own_keys(contexts, where, url))) for context in contexts]
+    async with _together(parts) as services:
         app = gateway(contexts, {service.name: service.http for service in services}, services)
-        await stack.enter_async_context(listening(app, listener))
-        log.info("serving", contexts=[context.name for context in contexts], url=url)
-        yield Serving(services, url, asyncio.Event())
+        async with listening(app, listener):
+            log.info("serving", contexts=[context.name for context in contexts], url=url)
+            yield Serving(services, url, asyncio.Event())
+
+
+@asynccontextmanager
+async def _together(parts: Sequence[AbstractAsyncContextManager[Service]]) -> AsyncIterator[list[Service]]:
+    """Start services at the same time, each in a task of its own, and stop them at the same time."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ready: list[asyncio.Future[Service]] = [loop.create_future() for _ in parts]
+
+    async def hold(part: AbstractAsyncContextManager[Service], started: asyncio.Future[Service]) -> None:
+        try:
+            async with part as service:
+                started.set_result(service)
+                await stop.wait()
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    tasks = [asyncio.create_task(hold(part, started)) for part, started in zip(parts, ready, strict=True)]
+    try:
+        yield await asyncio.gather(*ready)
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
 
 
 def _own_keys(contexts: Sequence[Context], where: Installation, url: str) -> dict[str, object]:

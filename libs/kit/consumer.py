@@ -36,7 +36,7 @@ log = logger(__name__)
 
 MAX_RECORDS = 1_000
 # FastStream waits once more for as long after an empty poll, so this is also the latency that it adds.
-_POLL_MS = 20
+_POLL_MS = 10
 _ATTEMPT_DELAYS = (0.05, 0.2, 0.5, 1.0)
 _OUTAGE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _WATCH_SECONDS = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -13,10 +13,17 @@ _SECRET_WORDS = ("password", "token", "secret", "authorization", "api_key", "pri
 
 
 def _drop_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in event:
-        if any(word in name.lower() for word in _SECRET_WORDS):
-            event[name] = "[redacted]"
-    return event
+    return {name: _without_secrets(name, value) for name, value in event.items()}
+
+
+def _without_secrets(name: object, value: object) -> object:
+    if any(word in str(name).lower() for word in _SECRET_WORDS):
+        return "[redacted]"
+    if isinstance(value, Mapping):
+        return {inner: _without_secrets(inner, content) for inner, content in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return [_without_secrets("", content) for content in value]
+    return value
 
 
 def configure_logging(level: str) -> None:

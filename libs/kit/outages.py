@@ -10,6 +10,8 @@ from libs.kit.errors import FillstreamError
 _OUTAGE_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 _IDLE_IN_TRANSACTION = "25P03"
 _QUERY_CANCELLED = "57014"
+# Text or JSON with the character NUL.
+_UNSTORABLE = frozenset({"22021", "22P05"})
 
 
 class DatabaseAway(FillstreamError):
@@ -31,3 +33,8 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error.__cause__, OSError)
     return isinstance(error, DatabaseAway | ConnectionError | TimeoutError)
+
+
+def is_unstorable_text(error: BaseException) -> bool:
+    """Whether PostgreSQL refused a text for the character NUL, which JSON allows."""
+    return _sqlstate(error) in _UNSTORABLE

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated
 from uuid import UUID
 
@@ -61,6 +63,7 @@ class TokenVerifier:
     audience: str
     _keys: KeySet = field(default_factory=lambda: KeySet([]))
     _fetched_at: float = float("-inf")
+    _failed_at: float = float("-inf")
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def verify(self, token: str) -> Caller:
@@ -70,7 +73,7 @@ class TokenVerifier:
             return Caller(
                 UUID(claims["sub"]), UUID(claims["tid"]), frozenset(claims["scope"].split()), UUID(claims["jti"])
             )
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             detail = "the access token is not valid, or no longer"
             raise Unauthenticated(detail) from error
 
@@ -96,25 +99,38 @@ class TokenVerifier:
         return decoded.claims
 
     async def _refresh_if_older_than(self, seconds: float) -> None:
-        if time.monotonic() - self._fetched_at < seconds:
+        asked_at = time.monotonic()
+        if asked_at - self._fetched_at < seconds:
             return
         async with self._lock:
-            if time.monotonic() - self._fetched_at < seconds:
+            # Whoever waited for the lock shares what came of the request that held it.
+            if self._failed_at < asked_at and time.monotonic() - self._fetched_at >= seconds:
+                await self._refresh()
+            if not self._keys.keys:
+                detail = "the keys that tokens are checked with can't be fetched now"
+                raise KeysUnavailable(detail, retry_after=1)
+
+    async def _refresh(self) -> None:
+        try:
+            self._keys = await self.source()
+        except (httpx2.HTTPError, ValueError, TypeError, KeyError, JoseError) as error:
+            log.warning("keys_unavailable", error=repr(error))
+            self._failed_at = time.monotonic()
+            if not self._keys.keys:
                 return
-            try:
-                self._keys = await self.source()
-            except (httpx2.HTTPError, ValueError, JoseError) as error:
-                log.warning("keys_unavailable", error=repr(error))
-                if not self._keys.keys:
-                    detail = "the keys that tokens are checked with can't be fetched now"
-                    raise KeysUnavailable(detail, retry_after=1) from error
-            self._fetched_at = time.monotonic()
+        self._fetched_at = time.monotonic()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The system's authorities, read once: each reading takes a tenth of a second."""
+    return ssl.create_default_context()
 
 
 @asynccontextmanager
 async def token_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
     """Checks tokens with the keys at `jwks_url`."""
-    async with httpx2.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False) as client:
+    async with httpx2.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False, verify=_trusted()) as client:
 
         async def fetch() -> KeySet:
             response = await client.get(settings.jwks_url)

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PostgresDsn, SecretStr, TypeAdapter, field_validator
+from pydantic import BaseModel, Field, PostgresDsn, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -70,7 +70,11 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, value: SecretStr) -> SecretStr:
-        _dsn.validate_python(value.get_secret_value())
+        try:
+            _dsn.validate_python(value.get_secret_value())
+        except ValidationError:
+            # Its text quotes the address, password and all.
+            raise ValueError("should look like postgresql://user:password@host:port/database") from None
         return value
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -20,7 +20,7 @@ class NewUser:
     """Whoever registers."""
 
     email: str
-    password_hash: str
+    password_hash: str = field(repr=False)
     first_name: str | None
     last_name: str | None
 

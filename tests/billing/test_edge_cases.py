@@ -43,6 +43,7 @@ async def test_a_workspace_that_is_told_of_twice_starts_one_trial(
     (started,) = await world.expect(SubscriptionStarted, 1)
     assert started.event.current_period_start == NOON
     assert started.cause.causation_id == rows[0].event_id
+    assert await world.fetch("SELECT * FROM billing.dead_letter") == []
 
 
 async def test_after_its_trial_a_workspace_gets_no_second_one(billing: Running, world: World, workspace: UUID) -> None:
@@ -56,6 +57,7 @@ async def test_after_its_trial_a_workspace_gets_no_second_one(billing: Running, 
 
     await world.expect(SubscriptionStarted, 1)
     assert [e.event.plan for e in await world.expect(EntitlementsChanged, 2)] == ["Pro", "Free"]
+    assert await world.fetch("SELECT * FROM billing.dead_letter") == []
 
 
 async def test_many_registrations_at_once_start_a_trial_each(billing: Running, world: World) -> None:

@@ -144,7 +144,8 @@ def test_every_mounted_file_is_there_and_read_only() -> None:
 def test_services_answer_where_gateway_health_and_metrics_look() -> None:
     for name in SERVICES:
         box = containers()[name]
-        assert (box.environment["FILLSTREAM_HTTP_HOST"], box.environment["FILLSTREAM_HTTP_PORT"]) == ("0.0.0.0", "8000")
+        assert box.environment["FILLSTREAM_HTTP_HOST"] == "0.0.0.0"  # noqa: S104 in a container of its own
+        assert box.environment["FILLSTREAM_HTTP_PORT"] == "8000"
         assert "http://127.0.0.1:8000/readyz" in box.healthcheck[-1]
     clusters = yaml.safe_load((ROOT / "deploy/gateway/envoy.yaml").read_text())["static_resources"]["clusters"]
     endpoints = [cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"] for cluster in clusters]

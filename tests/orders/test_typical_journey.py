@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from libs.kit.ids import uuid7
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.values import Side, SignalType
-from tests.orders.builders import a_bar, a_signal, day
+from tests.orders.builders import LONG_AGO, a_bar, a_signal, ahead, day
 from tests.orders.conftest import Workspace
 from tests.world import World
-
-LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
-
-
-def ahead(days: int) -> datetime:
-    """Midnight of a day that lies ahead of what is ordered over HTTP now."""
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=days)
 
 
 async def test_an_account_is_opened_with_its_first_cash(workspace: Workspace, world: World) -> None:

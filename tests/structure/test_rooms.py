@@ -19,6 +19,7 @@ OWN_ROOMS = {
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "tokens"): "what access and refresh tokens look like",
+    ("billing", "expiry"): "the task that ends trials when their time is over",
     ("marketdata", "csv_bars"): "bars from files, read whole before any is kept",
     ("notifications", "streams"): "open Server-Sent Events streams and what wakes them",
     ("notifications", "wording"): "what is said about each event",

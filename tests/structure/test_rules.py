@@ -27,6 +27,7 @@ FRACTIONS = {
     "signals/backtest/metrics.py": "statistics of returns, compared with empyrical's",
     "portfolio/performance.py": "statistics of returns, compared with empyrical's",
     "notifications/streams.py": "seconds of the monotonic clock",
+    "billing/expiry.py": "seconds between two looks",
 }
 _CONFIGURATION = {"settings"}
 """Durations are configured in seconds."""
@@ -54,6 +55,7 @@ BAD: list[tuple[Checker, str]] = [
     (rules.broad_excepts, "def f():\n try: g()\n except Exception: pass"),
     (rules.broad_excepts, "def f():\n try: g()\n except: return 1"),
     (rules.broad_excepts, "def f():\n try: g()\n except (ValueError, BaseException) as error: log(error)"),
+    (rules.broad_excepts, "def f():\n try: g()\n except Exception as error:\n  if not is_outage(error):\n   log()"),
     (rules.broad_excepts, "def f():\n with contextlib.suppress(Exception): g()"),
     (rules.undocumented, "x = 1"),
     (rules.undocumented, "'''Said.'''\nclass Order:\n '''Said.'''\n def fill(self): ..."),

@@ -91,9 +91,9 @@ async def test_the_api_sees_the_rows_of_its_tenant_alone_and_without_one_none(
         await plant(admin, table, _OTHER, 2)
         if await admin.fetchval("SELECT has_table_privilege($1, $2, 'SELECT')", f"{context}_api", str(table)):
             readable.append(table)
-    assert await _seen(admin, context, readable, tenant=None) == dict.fromkeys(map(str, readable), [])
-    assert await _seen(admin, context, readable, tenant="") == dict.fromkeys(map(str, readable), [])
-    assert await _seen(admin, context, readable, tenant=_ONE) == dict.fromkeys(map(str, readable), [_ONE])
+    assert await _seen(admin, context, readable, tenant=None) == {str(table): [] for table in readable}
+    assert await _seen(admin, context, readable, tenant="") == {str(table): [] for table in readable}
+    assert await _seen(admin, context, readable, tenant=_ONE) == {str(table): [_ONE] for table in readable}
 
 
 @pytest.mark.parametrize("context", names())

@@ -13,6 +13,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.kit.http.problems import unexpected
 from libs.kit.ids import uuid7
 from libs.kit.metrics import REQUEST_SECONDS
 from libs.schema.event import Cause
@@ -26,6 +27,8 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 }
+# Others are the client's invention, and each would be a new series of the metric.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 
 _cause: ContextVar[Cause] = ContextVar("cause")
@@ -65,7 +68,7 @@ class Observe:
         structlog.contextvars.bind_contextvars(
             correlation_id=str(cause.correlation_id), traceparent=cause.traceparent, context=self.context
         )
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -76,9 +79,14 @@ class Observe:
 
         try:
             await self.app(scope, receive, answer)
+        except Exception as error:
+            if status:  # half an answer is out; only the server can break it off
+                raise
+            await unexpected(self.context, error)(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            REQUEST_SECONDS.labels(self.context, scope["method"], route, status).observe(time.perf_counter() - started)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            REQUEST_SECONDS.labels(self.context, method, route, status).observe(time.perf_counter() - started)
 
     def _add_headers(self, headers: MutableHeaders, cause: Cause) -> None:
         headers["X-Correlation-Id"] = str(cause.correlation_id)

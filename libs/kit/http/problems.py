@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from libs.kit.errors import FieldError, Rejected
 from libs.kit.logging import logger
-from libs.kit.outages import is_outage
+from libs.kit.outages import is_outage, is_unstorable_text
 
 log = logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -100,9 +100,16 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
+    return unexpected(request.app.title, error)
+
+
+def unexpected(context: str, error: Exception) -> Response:
+    """The answer to an error that nobody foresaw: it is logged, and nothing of it is told."""
     if is_outage(error):
-        log.warning("database_away", context=request.app.title, error=repr(error))
+        log.warning("database_away", context=context, error=repr(error))
         detail = "the database does not answer now; nothing was changed"
         return problem_response(503, "unavailable", detail, retry_after=_OUTAGE_RETRY_SECONDS)
-    log.error("request_failed", context=request.app.title, exc_info=error)
+    if is_unstorable_text(error):
+        return problem_response(422, "invalid", "a text holds the character NUL, which can't be kept")
+    log.error("request_failed", context=context, exc_info=error)
     return problem_response(500, "internal", "an error of ours; it is logged with the correlation id of this answer")

@@ -1,0 +1,93 @@
+"""How do bars come in from the command line?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fillstream.cli.shell import DataOption, progress_bar, run_on_servers
+from fillstream.contexts import load, load_all
+from fillstream.inflight import watch_in_flight
+from fillstream.installation import Installation
+from fillstream.replay import (
+    Selection,
+    Step,
+    list_instruments,
+    load_bars,
+    packaged_data,
+    record_all,
+    replay_freely,
+    replay_in_lockstep,
+)
+from libs.kit.db import Database, database
+from libs.kit.logging import configure_logging
+from libs.schema.values import Timeframe
+from services.marketdata.csv_bars import read_bars
+from services.marketdata.model import Bar
+
+app = typer.Typer(no_args_is_help=True, help="Work on bars.")
+_Work = Callable[[Installation, Database, Step], Awaitable[None]]
+_Day = typer.Option(formats=["%Y-%m-%d"])
+
+
+@app.callback()
+def bars() -> None:
+    """Work on bars."""
+
+
+def replay(
+    data: DataOption = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="an instrument; may be repeated")] = None,
+    start: Annotated[datetime, _Day] = datetime(2011, 3, 1),  # noqa: DTZ001 a date
+    end: Annotated[datetime, _Day] = datetime(2013, 3, 1),  # noqa: DTZ001 a date
+    timeframe: Timeframe = Timeframe.D1,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="bars a second, instead of lockstep")] = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="as fast as possible, instead of lockstep")] = False,
+) -> None:
+    """Play bars from CSV files into market data: in lockstep, at a rate, or freely."""
+    configure_logging("WARNING")
+    selected = load_bars(data or packaged_data(), Selection(tuple(symbol or ()), start.date(), end.date()), timeframe)
+
+    async def play(where: Installation, db: Database, step: Step) -> None:
+        await list_instruments(db, {bar.symbol for bar in selected})
+        if unlimited or rate is not None:
+            await replay_freely(db, selected, rate, step)
+            return
+        async with watch_in_flight(load_all(), where.of(load("marketdata"))) as in_flight:
+            await replay_in_lockstep(db, in_flight, selected, step)
+
+    _with_progress(selected, play)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="a .csv or .csv.gz file; its name or a ticker column says the symbol")],
+    timeframe: Timeframe = Timeframe.D1,
+) -> None:
+    """Record all bars of a CSV file, or none when a line is bad."""
+    configure_logging("WARNING")
+    found = read_bars(file, timeframe)
+
+    async def record(_where: Installation, db: Database, step: Step) -> None:
+        await list_instruments(db, {bar.symbol for bar in found})
+        await record_all(db, found, step)
+
+    _with_progress(found, record)
+
+
+def _with_progress(selected: Sequence[Bar], work: _Work) -> None:
+    async def there(where: Installation) -> None:
+        with progress_bar() as progress:
+            task = progress.add_task("bars", total=len(selected))
+
+            async def step(moment: datetime, count: int) -> None:
+                progress.update(task, advance=count, description=f"{moment:%Y-%m-%d}")
+
+            async with database(where.of(load("marketdata")), "marketdata") as db:
+                await work(where, db, step)
+
+    run_on_servers(there)

@@ -1,0 +1,41 @@
+"""Which commands are there?"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from fillstream.cli import admin, bars, dead_letters, documents, events, running, upkeep
+from fillstream.cli.shell import fail
+from libs.kit.errors import FillstreamError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A multi-tenant, event-driven trading backend.",
+)
+app.command("demo")(running.demo)
+app.command("up")(running.up)
+app.command("serve")(running.serve)
+app.command("migrate")(upkeep.migrate)
+app.command("doctor")(upkeep.doctor)
+app.command("maintain")(upkeep.maintain)
+app.command("replay")(bars.replay)
+app.add_typer(bars.app, name="bars")
+app.add_typer(events.app, name="events")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(admin.app, name="admin")
+app.command("openapi")(documents.openapi)
+app.command("catalogue")(documents.catalogue)
+
+
+def main() -> None:
+    """Run the command; an error of ours is one sentence and exit code 1."""
+    try:
+        app()
+    except FillstreamError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

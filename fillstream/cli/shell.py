@@ -1,0 +1,72 @@
+"""What do all commands share? The console, how errors are told, and the servers to work on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from fillstream.contexts import Context, load
+from fillstream.installation import Installation, home, installation
+
+T = TypeVar("T")
+console = Console(stderr=True)
+
+DataOption = Annotated[Path | None, typer.Option("--data", help="a folder of OHLCV CSV files of your own")]
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say what is wrong and end with 1."""
+    console.print(f"fillstream: {sentence}", style="red", highlight=False, markup=False)
+    sys.exit(1)
+
+
+def report(text: str) -> None:
+    """Say what is going on."""
+    console.print(text, style="dim", highlight=False, markup=False)
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Run on the fast event loop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def run_on_servers(work: Callable[[Installation], Coroutine[object, object, T]]) -> T:
+    """Do something with the servers that the environment names, or with the embedded ones."""
+
+    async def there() -> T:
+        async with installation(home(), report) as where:
+            return await work(where)
+
+    return run(there())
+
+
+def context_named(name: str) -> Context:
+    """The context of that name; ends the command when there is none."""
+    try:
+        return load(name)
+    except LookupError as error:
+        fail(str(error.args[0]))
+
+
+def log_level() -> str:
+    """How much services say."""
+    return os.environ.get("FILLSTREAM_LOG_LEVEL", "INFO")
+
+
+def progress_bar() -> Progress:
+    """A progress bar on standard error."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )

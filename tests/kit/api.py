@@ -1,0 +1,144 @@
+"""The probe context over HTTP: routes that count, list, refuse and break, in the house's app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Self
+from uuid import UUID
+
+import asyncpg
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from httpx2 import ASGITransport, AsyncClient
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select, text, tuple_
+
+from libs.kit.db import Database, Tx, database
+from libs.kit.errors import Conflict, Forbidden, Invalid, NotFound, Rejected, TooLarge, Unauthenticated
+from libs.kit.http.app import Db, RequestCause, http_app
+from libs.kit.http.idempotency import IdempotencyKey, once
+from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.security import Caller, KeysUnavailable, requires, token_verifier
+from libs.kit.settings import Settings
+from libs.schema.values import Price, UtcDatetime
+from tests.issuer import Issuer
+from tests.kit.probe import Counter, count_up
+
+router = APIRouter()
+
+Reader = Annotated[Caller, Depends(requires("orders:read"))]
+Writer = Annotated[Caller, Depends(requires("orders:write"))]
+
+REJECTIONS: Mapping[str, Rejected] = MappingProxyType(
+    {
+        "invalid": Invalid("/name", "is odd"),
+        "unauthenticated": Unauthenticated("nobody we know"),
+        "forbidden": Forbidden("the plan Free allows 1 strategy", slug="too-many-strategies"),
+        "not-found": NotFound("counter", "x"),
+        "conflict": Conflict("it is there already"),
+        "too-large": TooLarge("too many"),
+        "keys-unavailable": KeysUnavailable("not now", retry_after=1),
+        "rejected": Rejected("no"),
+    }
+)
+
+
+class Count(BaseModel):
+    """What to count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    price: Price | None = None
+    at: UtcDatetime | None = None
+    weight: float | None = None
+    fail: bool = False
+
+
+class CounterOut(BaseModel):
+    """A counter."""
+
+    id: UUID
+    name: str
+    value: int
+
+    @classmethod
+    def of(cls, counter: Counter) -> Self:
+        return cls(id=counter.id, name=counter.name, value=counter.value)
+
+
+@router.post("/v1/counters", status_code=201, response_model=CounterOut)
+async def count(
+    body: Count, caller: Writer, db: Db, cause: RequestCause, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
+    async def work(tx: Tx) -> CounterOut:
+        counter = await count_up(tx, caller.tenant_id, body.name)
+        if body.fail:
+            raise Conflict("it was to fail")
+        return CounterOut.of(counter)
+
+    return await once(db, caller, cause, request, idempotency_key, 201, work)
+
+
+@router.get("/v1/counters")
+async def counters(
+    caller: Reader, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
+) -> Page[CounterOut]:
+    statement = select(Counter).order_by(Counter.created_at, Counter.id).limit(wanted.limit + 1)
+    if wanted.after is not None:
+        statement = statement.where(tuple_(Counter.created_at, Counter.id) > (wanted.after.at, wanted.after.id))
+    async with db.transaction(caller.tenant_id) as tx:
+        return page(
+            await tx.scalars(statement), wanted, CounterOut.of, lambda row: Position(row.created_at, row.id)
+        )
+
+
+@router.get("/v1/rejections/{kind}")
+async def reject(kind: str) -> None:
+    raise REJECTIONS[kind]
+
+
+@router.get("/v1/moments")
+async def moment(at: UtcDatetime) -> UtcDatetime:
+    return at
+
+
+@router.get("/v1/crash")
+async def crash(db: Db) -> None:
+    async with db.public() as tx:
+        await tx.execute(text("SELECT 'secret' / 0"))
+
+
+@dataclass(frozen=True)
+class Api:
+    """The app, and who calls it."""
+
+    http: FastAPI
+    issuer: Issuer
+    db: Database
+    url: str
+
+    @asynccontextmanager
+    async def client(self, token: str | None = None) -> AsyncIterator[AsyncClient]:
+        """A client with a token, or without one."""
+        transport = ASGITransport(self.http, raise_app_exceptions=True)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        async with AsyncClient(transport=transport, base_url="http://probe", headers=headers, timeout=30) as client:
+            yield client
+
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.url)
+        try:
+            return await connection.fetch(sql, *arguments)
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def running_api(settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
+    """The app over its database, without anything that consumes or publishes."""
+    async with database(settings, "probe") as db, token_verifier(settings) as tokens:
+        http = http_app("probe", settings, routers=[router], db=db, tokens=tokens, probes=())
+        yield Api(http, issuer, db, settings.database_url.get_secret_value())
