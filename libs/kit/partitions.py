@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -72,16 +73,27 @@ async def _create_coming(
     for _ in range(_MONTHS_AHEAD + 1):
         name, end = _name(table, month), _next_month(month)
         if name not in existing:
-            bounds = f"FROM ('{uuid7_floor(month)}') TO ('{uuid7_floor(end)}')"
-            await connection.execute(
-                text(f"CREATE TABLE {schema}.{name} PARTITION OF {schema}.{table} FOR VALUES {bounds}")
-            )
-            # Rows are reached through the parent and its policies; nobody gets at a partition directly.
-            await connection.execute(text(f"ALTER TABLE {schema}.{name} ENABLE ROW LEVEL SECURITY"))
-            await connection.execute(text(f"ALTER TABLE {schema}.{name} FORCE ROW LEVEL SECURITY"))
+            await _create(connection, f"{schema}.{table}", f"{schema}.{name}", uuid7_floor(month), uuid7_floor(end))
             created.append(f"{schema}.{name}")
         month = end
     return created
+
+
+async def _create(connection: AsyncConnection, parent: str, name: str, first: UUID, end: UUID) -> None:
+    """Make a partition, with the rows that had to go to the default one because it was missing."""
+    missed = f"DELETE FROM {parent}_default WHERE event_id >= '{first}' AND event_id < '{end}' RETURNING *"
+    for statement in (
+        f"CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+        # For this transaction alone: forced, row-level security hides the rows from the owner too.
+        f"ALTER TABLE {parent}_default NO FORCE ROW LEVEL SECURITY",
+        f"WITH missed AS ({missed}) INSERT INTO {name} SELECT * FROM missed",
+        f"ALTER TABLE {parent}_default FORCE ROW LEVEL SECURITY",
+        f"ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{end}')",
+        # Rows are reached through the parent and its policies; nobody gets at a partition directly.
+        f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
+    ):
+        await connection.execute(text(statement))
 
 
 async def _drop_expired(

@@ -52,7 +52,9 @@ _Exact = BeforeValidator(_refuse_binary_float, json_schema_input_type=str)
 # Bounds stand before the check: so they are pydantic's own, and fast.
 _Digits = Field(max_digits=_MAX_DIGITS, decimal_places=_DECIMAL_PLACES)
 
-Amount = Annotated[Decimal, _Digits, _Exact, PlainSerializer(plain_money, return_type=str)]
+_Sum = Field(max_digits=28, decimal_places=_DECIMAL_PLACES)
+
+Amount = Annotated[Decimal, _Sum, _Exact, PlainSerializer(plain_money, return_type=str)]
 """A signed amount of money; the currency is named beside it."""
 Price = Annotated[Decimal, Field(gt=0), _Digits, _Exact, PlainSerializer(plain_money, return_type=str)]
 """A price per unit, greater than zero."""

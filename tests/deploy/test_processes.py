@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,8 +19,11 @@ import pytest
 
 from fillstream.contexts import load_all, names
 from fillstream.embedded.stack import Endpoints
+from libs.kit.ids import uuid7
 from tests.deploy.compose import ROOT, Container, containers
 from tests.deploy.test_gateway import free_port
+from tests.issuer import Issuer
+from tests.notifications.builders import listening
 from tests.world import eventually
 
 SERVICES = names()
@@ -137,29 +141,55 @@ async def healthy(box: Container, port: int) -> bool:
     return done.returncode == 0
 
 
+@asynccontextmanager
+async def running(
+    box: Container, where: Installation, log: Path, **changes: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The container's command as a process, ready; `changes` replace variables."""
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *exactly(box), env=where.environment(box) | changes, cwd=log.parent, stdout=output, stderr=output
+        )
+    try:
+        await ready(process, where.ports[box.name], log)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @pytest.mark.parametrize("name", SERVICES)
 async def test_the_command_of_a_service_comes_up_tells_so_and_goes_down(
     name: str, where: Installation, tmp_path: Path
 ) -> None:
     box, port, log = containers()[name], where.ports[name], tmp_path / "log"
     assert not await healthy(box, port)
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *exactly(box), env=where.environment(box), cwd=tmp_path, stdout=output, stderr=output
-        )
-    try:
-        await ready(process, port, log)
+    async with running(box, where, log) as process:
         assert await healthy(box, port)
         async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
             figures = await client.get(f"http://127.0.0.1:{port}/metrics")
         assert (figures.status_code, "fillstream_outbox_depth" in figures.text) == (200, True)
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 45) == 0, await tail(log)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     assert not await healthy(box, port)
+
+
+async def test_an_open_stream_does_not_hold_up_the_end_of_its_process(
+    where: Installation, issuer: Issuer, tmp_path: Path
+) -> None:
+    box, log = containers()["notifications"], tmp_path / "log"
+    headers = {"Authorization": f"Bearer {issuer.token(uuid7())}"}
+    async with (
+        running(box, where, log, FILLSTREAM_JWKS_URL=issuer.jwks_url) as process,
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as client,
+        listening(client, f"http://127.0.0.1:{where.ports[box.name]}") as stream,
+    ):
+        process.terminate()
+        # A connection that is cut instead of ended raises another error.
+        with pytest.raises(EOFError):
+            await asyncio.wait_for(stream.block(), 5)
+        assert await asyncio.wait_for(process.wait(), 10) == 0, await tail(log)
 
 
 async def test_a_login_sees_its_own_context_and_no_other(where: Installation, stack: Endpoints) -> None:
@@ -172,6 +202,23 @@ async def test_a_login_sees_its_own_context_and_no_other(where: Installation, st
         roles = await admin.fetch("SELECT rolname FROM pg_roles WHERE pg_has_role($1, oid, 'MEMBER')", login)
         assert {row["rolname"] for row in roles} == {login, f"{name}_api", f"{name}_worker"}
     await admin.close()
+
+
+async def test_a_login_can_do_nothing_before_it_takes_a_role_and_nothing_in_another_schema(where: Installation) -> None:
+    box = containers()["orders"]
+    connection = await asyncpg.connect(where.environment(box)["FILLSTREAM_DATABASE_URL"])
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT 1 FROM orders.outbox")
+        await connection.execute("SET ROLE orders_worker")
+        await connection.fetch("SELECT 1 FROM orders.outbox")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT 1 FROM portfolio.outbox")
+        for role in ("orders_owner", "portfolio_worker", "fillstream"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"SET ROLE {role}")
+    finally:
+        await connection.close()
 
 
 async def test_giving_logins_may_be_repeated(where: Installation) -> None:

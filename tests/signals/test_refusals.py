@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from httpx2 import Response
 
 from libs.schema.signals import BacktestCompleted, StrategyChanged
@@ -25,7 +23,7 @@ CROSS = {"kind": "sma_cross", "fast": 2, "slow": 4}
 BAD_STRATEGIES: list[tuple[dict[str, object], str]] = [
     ({"parameters": CROSS | {"slow": 1}}, "/parameters/slow"),
     ({"parameters": CROSS | {"fast": "2"}}, "/parameters/fast"),
-    ({"parameters": CROSS | {"fast": 1e400}}, "/parameters/fast"),
+    ({"parameters": CROSS | {"fast": 2.5}}, "/parameters/fast"),
     ({"parameters": CROSS | {"colour": "red"}}, "/parameters/colour"),
     ({"parameters": CROSS | {"stop_loss_pct": "100"}}, "/parameters/stop_loss_pct"),
     ({"parameters": {"kind": "rsi_reversion", "period": 14, "buy_below": "30"}}, "/parameters/sell_above"),
@@ -50,11 +48,8 @@ BAD_STRATEGIES: list[tuple[dict[str, object], str]] = [
 
 
 async def test_a_bad_field_is_named_and_no_strategy_is_made(workspace: Workspace, world: World) -> None:
-    # As text: a JSON number can be larger than any float.
-    post, headers = workspace.client.post, {"Content-Type": "application/json"}
     answers = [
-        await post("/v1/strategies", content=json.dumps(a_strategy(**changes)), headers=headers)
-        for changes, _ in BAD_STRATEGIES
+        await workspace.client.post("/v1/strategies", json=a_strategy(**changes)) for changes, _ in BAD_STRATEGIES
     ]
 
     assert [named_by(answer) for answer in answers] == [[pointer] for _, pointer in BAD_STRATEGIES]

@@ -19,6 +19,8 @@ EDGES = {
         "take",
     ): "whatever a handler raises: the batch goes on record by record, or the process ends",
     ("libs/kit/consumer.py", "_take_one"): "whatever a handler raises: the event is tried again and then buried",
+    ("libs/kit/http/observe.py", "__call__"): "the edge of HTTP: what nobody expected is logged and becomes a problem",
+    ("fillstream/serve.py", "hold"): "a service that can't start: whoever waits for it gets the error",
     ("libs/kit/retry.py", "_release"): "whatever a handler raises: the dead letter stays, with the new reason",
 }
 

@@ -39,8 +39,7 @@ def parse_cursor(cursor: str) -> Position:
     """The place that a cursor names. Raises Invalid when it is none of ours."""
     try:
         at, id_ = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        moment = datetime.fromisoformat(at)
-        return Position(moment.astimezone(UTC), UUID(id_))
+        return Position(_moments.validate_python(at).astimezone(UTC), UUID(id_))
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
         raise Invalid("cursor", "is not a cursor that this list gave") from error
 

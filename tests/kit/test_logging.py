@@ -1,0 +1,100 @@
+"""What gets into the log? One JSON object a line, with the ids that are bound, and no secret however deep it lies."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from libs.kit.logging import configure_logging
+
+SECRETS = {"password": "hunter2", "Authorization": "Bearer hunter2", "api_key": "hunter2", "refresh_token": "hunter2"}
+
+
+@pytest.fixture
+def configured(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """The house's logging, taken down again afterwards."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("INFO")
+    yield capfd
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**before)
+
+
+def lines(configured: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in configured.readouterr().err.splitlines()]
+
+
+def log() -> structlog.stdlib.BoundLogger:
+    bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger("tests.kit")
+    return bound
+
+
+def test_a_record_is_one_json_object_with_what_is_bound(configured: pytest.CaptureFixture[str]) -> None:
+    with structlog.contextvars.bound_contextvars(tenant_id="t-1", correlation_id="c-1"):
+        log().info("order_filled", quantity="100\nnot a new line")
+
+    [line] = lines(configured)
+    assert line["event"] == "order_filled"
+    assert (line["tenant_id"], line["correlation_id"], line["level"]) == ("t-1", "c-1", "info")
+    assert line["quantity"] == "100\nnot a new line"
+    assert str(line["timestamp"]).endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        SECRETS,
+        {"request": SECRETS},
+        {"request": {"headers": [SECRETS, {"inner": (SECRETS,)}]}},
+        {"tokens": ["hunter2"]},
+        {"private_key_pem": {"x": "hunter2"}},
+    ],
+)
+def test_secrets_are_redacted_however_deep_they_lie(
+    configured: pytest.CaptureFixture[str], fields: dict[str, object]
+) -> None:
+    log().warning("odd", **fields)
+    assert "hunter2" not in configured.readouterr().err
+
+
+def test_what_is_no_secret_is_kept(configured: pytest.CaptureFixture[str]) -> None:
+    log().info("x", request={"path": "/v1/orders", "sizes": [1, {"a": 2}]})
+    [line] = lines(configured)
+    assert line["request"] == {"path": "/v1/orders", "sizes": [1, {"a": 2}]}
+
+
+def test_redacting_leaves_the_callers_values_alone(configured: pytest.CaptureFixture[str]) -> None:
+    fields = {"password": "hunter2"}
+    log().info("x", request=fields)
+    assert fields == {"password": "hunter2"}
+
+
+def test_a_traceback_shows_no_local_variables(configured: pytest.CaptureFixture[str]) -> None:
+    def fail(phrase: str) -> None:
+        raise ValueError(len(phrase))
+
+    try:
+        fail("hunter2")
+    except ValueError:
+        log().exception("broken")
+    [line] = lines(configured)
+    assert "hunter2" not in json.dumps(line["exception"]).replace('fail(\\"hunter2\\")', "")
+    assert "ValueError" in json.dumps(line["exception"])
+
+
+def test_records_of_libraries_look_the_same(configured: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("sqlalchemy").warning("pool %s", "full")
+    [line] = lines(configured)
+    assert (line["event"], line["level"], line["logger"]) == ("pool full", "warning", "sqlalchemy")
+
+
+def test_what_is_below_the_level_is_left_out(configured: pytest.CaptureFixture[str]) -> None:
+    log().debug("detail")
+    logging.getLogger("aiokafka").info("chatty")
+    assert configured.readouterr().err == ""

@@ -1,0 +1,340 @@
+"""Whose token is taken? One that auth signed, for us, for now, with the scope; any other is told nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from httpx2 import AsyncClient
+from joserfc import jwt
+from joserfc.jwk import KeySet, OKPKey, RSAKey
+
+from libs.kit.errors import Unauthenticated
+from libs.kit.ids import uuid7
+from libs.kit.security import KeysUnavailable, TokenVerifier, token_verifier
+from libs.kit.settings import Settings
+from tests.kit.api import Api
+from tests.kit.test_http_problems import problem
+
+TENANT = uuid7()
+
+
+def a_key() -> OKPKey:
+    return OKPKey.generate_key("Ed25519", {"use": "sig"}, auto_kid=True)
+
+
+@dataclass
+class Auth:
+    """Where the public keys come from; counts who asks."""
+
+    keys: list[OKPKey] = field(default_factory=lambda: [a_key()])
+    requests: int = 0
+    away: bool = False
+
+    async def __call__(self) -> KeySet:
+        self.requests += 1
+        await asyncio.sleep(0.01)
+        if self.away:
+            raise httpx2.ConnectError("nobody is there")
+        return KeySet.import_key_set({"keys": [key.as_dict(private=False) for key in self.keys]})
+
+    def token(self, header: dict[str, object] | None = None, key: OKPKey | None = None, **claims: object) -> str:
+        """A good token, but for what is said; a claim that is None is left out."""
+        signer = key or self.keys[-1]
+        now = int(time.time())
+        payload: dict[str, object] = {
+            "iss": "fillstream", "aud": "fillstream", "sub": str(uuid7()), "tid": str(TENANT),
+            "scope": "orders:read", "iat": now, "exp": now + 600, "jti": str(uuid7()),
+        }  # fmt: skip
+        payload = {name: value for name, value in (payload | claims).items() if value is not None}
+        headers = {"alg": "Ed25519", "kid": signer.kid, "typ": "at+jwt"} | (header or {})
+        headers = {name: value for name, value in headers.items() if value is not None}
+        return signed(headers, payload, signer)
+
+
+def part(content: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+def signed(header: dict[str, object], payload: dict[str, object], key: OKPKey) -> str:
+    """Any header and payload, truly signed: the library would refuse to make what it ought to refuse."""
+    text = f"{part(header)}.{part(payload)}"
+    signature = key.private_key.sign(text.encode())  # type: ignore[union-attr]
+    return f"{text}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+@pytest.fixture
+def auth() -> Auth:
+    return Auth()
+
+
+@pytest.fixture
+def verifier(auth: Auth) -> TokenVerifier:
+    return TokenVerifier(auth, "fillstream", "fillstream")
+
+
+async def test_a_good_token_names_its_caller(auth: Auth, verifier: TokenVerifier) -> None:
+    user = uuid7()
+    caller = await verifier.verify(auth.token(sub=str(user), scope="orders:read orders:write"))
+
+    assert (caller.user_id, caller.tenant_id) == (user, TENANT)
+    assert caller.scopes == {"orders:read", "orders:write"}
+
+
+async def test_an_audience_among_several_will_do(auth: Auth, verifier: TokenVerifier) -> None:
+    assert await verifier.verify(auth.token(aud=["other", "fillstream"]))
+
+
+NOW = int(time.time())
+BAD_CLAIMS: list[dict[str, object]] = [
+    {"iss": "somebody"},
+    {"iss": None},
+    {"aud": "somebody"},
+    {"aud": ["a", "b"]},
+    {"aud": None},
+    {"exp": NOW - 60},
+    {"exp": None},
+    {"exp": "tomorrow"},
+    {"exp": [NOW + 600]},
+    {"nbf": NOW + 3600},
+    {"iat": NOW + 3600},
+    {"sub": None},
+    {"sub": "bob"},
+    {"sub": 7},
+    {"tid": None},
+    {"tid": "../1"},
+    {"tid": ["x"]},
+    {"jti": None},
+    {"scope": None},
+    {"scope": ["orders:read"]},
+    {"scope": 7},
+]
+
+
+@pytest.mark.parametrize("claims", BAD_CLAIMS, ids=str)
+async def test_a_token_with_a_wrong_or_missing_claim_is_refused(
+    auth: Auth, verifier: TokenVerifier, claims: dict[str, object]
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(auth.token(**claims))
+
+
+BAD_HEADERS: list[dict[str, object]] = [
+    {"typ": "JWT"},
+    {"typ": None},
+    {"typ": ["at+jwt"]},
+    {"alg": "none"},
+    {"alg": "HS256"},
+    {"alg": "ES256"},
+    {"alg": None},
+    {"alg": 7},
+    {"kid": "nobody"},
+    {"kid": "../../../../dev/null"},
+    {"kid": "' OR 1=1 --"},
+    {"kid": 7},
+    {"kid": ["x"]},
+    {"crit": ["exp"]},
+    {"b64": False, "crit": ["b64"]},
+]
+
+
+@pytest.mark.parametrize("header", BAD_HEADERS, ids=str)
+async def test_a_token_with_a_wrong_header_is_refused(
+    auth: Auth, verifier: TokenVerifier, header: dict[str, object]
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(auth.token(header))
+
+
+async def test_an_unsigned_token_is_refused(auth: Auth, verifier: TokenVerifier) -> None:
+    header, payload, _ = auth.token({"alg": "none"}).split(".")
+    for signature in ("", "x", "AA"):
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(f"{header}.{payload}.{signature}")
+
+
+@pytest.mark.parametrize("secret", ["x", "raw", "pem"])
+async def test_a_public_key_is_no_secret_to_sign_with(auth: Auth, verifier: TokenVerifier, secret: str) -> None:
+    key = auth.keys[0]
+    material = {
+        "x": str(key.as_dict(private=False)["x"]).encode(),
+        "raw": key.public_key.public_bytes_raw(),
+        "pem": key.as_pem(private=False),
+    }[secret]
+    header, payload, _ = auth.token({"alg": "HS256"}).split(".")
+    mac = hmac.new(material, f"{header}.{payload}".encode(), hashlib.sha256).digest()
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(f"{header}.{payload}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}")
+
+
+@pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
+async def test_a_key_that_the_token_brings_along_is_ignored(auth: Auth, verifier: TokenVerifier, name: str) -> None:
+    stranger = a_key()
+    brought = stranger.as_dict(private=False)
+    header: dict[str, object] = {name: brought if name == "jwk" else "https://evil.example/jwks.json"}
+    for kid in (auth.keys[0].kid, stranger.kid, None):
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(auth.token(header | {"kid": kid}, key=stranger))
+
+
+async def test_a_strangers_signature_is_refused(auth: Auth, verifier: TokenVerifier) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(auth.token({"kid": auth.keys[0].kid}, key=a_key()))
+
+
+async def test_a_changed_token_is_refused(auth: Auth, verifier: TokenVerifier) -> None:
+    header, _, signature = auth.token().split(".")
+    _, other, _ = auth.token(tid=str(uuid7())).split(".")
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(f"{header}.{other}.{signature}")
+
+
+async def test_a_token_without_a_key_id_is_checked_with_our_keys_or_refused(
+    auth: Auth, verifier: TokenVerifier
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(auth.token({"kid": None}, key=a_key()))
+
+
+async def test_another_algorithm_of_ours_is_refused_even_if_its_key_is_published(verifier: TokenVerifier) -> None:
+    rsa = RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
+
+    async def source() -> KeySet:
+        return KeySet([rsa])
+
+    now = int(time.time())
+    token = jwt.encode(
+        {"alg": "RS256", "kid": rsa.kid, "typ": "at+jwt"}, {"sub": "x", "exp": now + 60}, rsa, algorithms=["RS256"]
+    )
+    with pytest.raises(Unauthenticated):
+        await TokenVerifier(source, "fillstream", "fillstream").verify(token)
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", ".", "..", "...", "x.y.z", "a" * 10_000, "é.é.é", "\0", f"{part('x')}.{part('x')}.{part('x')}",
+     base64.urlsafe_b64encode(b'{"a":' * 20_000).decode() + ".e30.AA",
+     base64.urlsafe_b64encode(b"[" * 40_000).decode() + ".e30.AA"],
+    ids=range(11),
+)  # fmt: skip
+async def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(token)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(token=st.text(max_size=60) | st.lists(st.builds(part, st.dictionaries(st.text(), st.text())), max_size=4).map(".".join))
+async def test_no_text_makes_the_check_fail_otherwise(verifier: TokenVerifier, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(token)
+
+
+async def test_keys_are_fetched_once_for_many_tokens(auth: Auth, verifier: TokenVerifier) -> None:
+    await asyncio.gather(*(verifier.verify(auth.token()) for _ in range(50)))
+    assert auth.requests == 1
+
+
+async def test_a_new_key_is_asked_for_once_when_its_first_token_comes(auth: Auth, verifier: TokenVerifier) -> None:
+    old = auth.token()
+    await verifier.verify(old)
+    verifier._fetched_at -= 6  # noqa: SLF001 as if the keys were six seconds old
+    auth.keys.append(a_key())
+
+    await asyncio.gather(*(verifier.verify(auth.token()) for _ in range(20)))
+    await verifier.verify(old)
+
+    assert auth.requests == 2
+
+
+async def test_unknown_keys_are_no_storm_of_requests(auth: Auth, verifier: TokenVerifier) -> None:
+    await verifier.verify(auth.token())
+    verifier._fetched_at -= 6  # noqa: SLF001
+    for _ in range(3):
+        results = await asyncio.gather(
+            *(verifier.verify(auth.token({"kid": f"k{n}"})) for n in range(30)), return_exceptions=True
+        )
+        assert {type(result) for result in results} == {Unauthenticated}
+    assert auth.requests == 2
+
+
+async def test_what_is_no_token_makes_nobody_ask_for_keys(auth: Auth, verifier: TokenVerifier) -> None:
+    await verifier.verify(auth.token())
+    verifier._fetched_at -= 6  # noqa: SLF001
+    for token in ("x.y.z", auth.token(key=a_key(), header={"kid": auth.keys[0].kid})):
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(token)
+    assert auth.requests == 1
+
+
+async def test_a_key_that_was_withdrawn_is_forgotten(auth: Auth, verifier: TokenVerifier) -> None:
+    token = auth.token()
+    await verifier.verify(token)
+    auth.keys[:] = [a_key()]
+    verifier._fetched_at -= 301  # noqa: SLF001
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(token)
+
+
+async def test_without_keys_nobody_can_be_checked_and_waiting_callers_share_one_request(
+    auth: Auth, verifier: TokenVerifier
+) -> None:
+    auth.away = True
+    results = await asyncio.gather(*(verifier.verify(auth.token()) for _ in range(20)), return_exceptions=True)
+    assert {type(result) for result in results} == {KeysUnavailable}
+    assert auth.requests == 1
+
+    auth.away = False
+    assert await verifier.verify(auth.token())
+
+
+async def test_known_keys_serve_on_while_auth_is_away(auth: Auth, verifier: TokenVerifier) -> None:
+    await verifier.verify(auth.token())
+    auth.away = True
+    verifier._fetched_at -= 301  # noqa: SLF001
+    assert await verifier.verify(auth.token())
+
+
+@pytest.mark.parametrize("document", [[], {}, {"keys": 7}, {"keys": [{"kty": "XX"}]}, "x"])
+async def test_a_document_that_holds_no_keys_is_as_good_as_none(document: object) -> None:
+    async def source() -> KeySet:
+        return KeySet.import_key_set(document)  # type: ignore[arg-type]
+
+    with pytest.raises((KeysUnavailable, Unauthenticated)):
+        await TokenVerifier(source, "fillstream", "fillstream").verify(Auth().token())
+
+
+async def test_a_jwks_server_that_is_away_is_said_so(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"jwks_url": "http://127.0.0.1:9/jwks.json"})
+    async with token_verifier(nowhere) as verifier:
+        with pytest.raises(KeysUnavailable):
+            await verifier.verify(Auth().token())
+
+
+@pytest.fixture
+async def reader(api: Api) -> AsyncIterator[AsyncClient]:
+    async with api.client(api.issuer.token(TENANT, scopes=["orders:read"])) as client:
+        yield client
+
+
+async def test_a_missing_scope_is_forbidden_and_named(reader: AsyncClient) -> None:
+    answer = await reader.post("/v1/counters", json={"name": "x"})
+    assert problem(answer) == (403, "missing-scope")
+    assert "orders:write" in answer.json()["detail"]
+    assert (await reader.get("/v1/counters")).status_code == 200
+
+
+async def test_another_workspaces_rows_are_as_if_absent(api: Api, reader: AsyncClient) -> None:
+    async with api.client(api.issuer.token(UUID(int=7))) as other:
+        await other.post("/v1/counters", json={"name": "theirs"})
+    assert (await reader.get("/v1/counters")).json()["items"] == []
