@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,7 +35,7 @@ class Finding:
     advice: str | None
 
 
-async def examine(contexts: Sequence[Context], where: Installation) -> AsyncIterator[Finding]:
+async def examine(contexts: Sequence[Context], where: Installation) -> AsyncGenerator[Finding, None]:
     """Look at settings, database, roles, schemas, broker, topics and clocks. Raises ConfigurationError."""
     settings = where.settings(Settings)
     for context in contexts:
@@ -42,22 +43,26 @@ async def examine(contexts: Sequence[Context], where: Installation) -> AsyncIter
     yield Finding("settings", None)
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        yield Finding("database", f"PostgreSQL does not let us in ({error}): check FILLSTREAM_DATABASE_URL")
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error) or "no answer in time"
+        yield Finding("database", f"PostgreSQL does not let us in ({why}): check FILLSTREAM_DATABASE_URL")
     else:
-        yield Finding("database", None)
-        for context in contexts:
-            yield Finding(f"schema {context.name}", await _check_schema(connection, context))
-        yield Finding("clocks", await _check_clock(connection))
-        await connection.close()
+        try:
+            yield Finding("database", None)
+            for context in contexts:
+                yield Finding(f"schema {context.name}", await _check_schema(connection, context))
+            yield Finding("clocks", await _check_clock(connection))
+        finally:
+            await connection.close()
     yield Finding("broker and topics", await _check_topics(settings))
 
 
 async def require_ready(contexts: Sequence[Context], where: Installation) -> None:
     """Refuse to start on what can't work. Raises NotReady with the first finding's advice."""
-    async for finding in examine(contexts, where):
-        if finding.advice is not None:
-            raise NotReady(f"{finding.check}: {finding.advice}")
+    async with aclosing(examine(contexts, where)) as findings:
+        async for finding in findings:
+            if finding.advice is not None:
+                raise NotReady(f"{finding.check}: {finding.advice}")
 
 
 async def _check_schema(connection: asyncpg.Connection[asyncpg.Record], context: Context) -> str | None:
@@ -89,7 +94,7 @@ async def _check_topics(settings: Settings) -> str | None:
     try:
         async with admin(settings.kafka) as client:
             existing = set(await client.list_topics())
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, ValueError) as error:
         return f"Kafka does not answer at {settings.kafka_bootstrap} ({error}): check FILLSTREAM_KAFKA_BOOTSTRAP"
     missing = [settings.kafka_prefix + topic for topic in TOPICS if settings.kafka_prefix + topic not in existing]
     return f"the topics {', '.join(missing)} are missing: run `fillstream migrate`" if missing else None

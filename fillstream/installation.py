@@ -36,7 +36,7 @@ class ConfigurationError(FillstreamError):
 class Installation:
     """Servers and secrets, as values that replace those of the environment."""
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def settings(self, kind: type[S], **changes: Any) -> S:
         """The settings of a service. Raises ConfigurationError that names the variable at fault."""

@@ -93,7 +93,11 @@ async def serving(contexts: Sequence[Context], where: Installation) -> AsyncIter
         app = gateway(contexts, {service.name: service.http for service in services}, services)
         async with listening(app, listener):
             log.info("serving", contexts=[context.name for context in contexts], url=url)
-            yield Serving(services, url, asyncio.Event())
+            try:
+                yield Serving(services, url, asyncio.Event())
+            finally:
+                for service in services:
+                    service.drain()
 
 
 @asynccontextmanager

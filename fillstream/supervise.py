@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ class ServiceProcess:
     name: str
     url: str
     log: Path
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     _process: asyncio.subprocess.Process | None = field(default=None)
 
     async def start(self) -> None:
@@ -104,7 +104,12 @@ async def processes(
         await asyncio.gather(*(child.until_ready() for child in children.values()))
         yield children
     finally:
-        await asyncio.gather(*(child.stop() for child in children.values()))
+        await stop_all(children.values())
+
+
+async def stop_all(children: Iterable[ServiceProcess]) -> None:
+    """Let all processes drain at the same time."""
+    await asyncio.gather(*(child.stop() for child in children))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -15,7 +15,7 @@ from fillstream.gateway import gateway
 from fillstream.installation import Installation
 from fillstream.proxy import forwarding_to
 from fillstream.serve import bind, listening, serving
-from fillstream.supervise import ServiceProcess, processes
+from fillstream.supervise import ServiceProcess, processes, stop_all
 from libs.kit.settings import Settings
 
 
@@ -53,6 +53,8 @@ async def in_many_processes(where: Installation, logs: Path) -> AsyncIterator[Up
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
         backends = {name: forwarding_to(child.url, client) for name, child in children.items()}
         await stack.enter_async_context(listening(gateway(contexts, backends, []), listener))
+        # First of all at the end: services that have stopped hold no stream open in the gateway.
+        stack.push_async_callback(stop_all, children.values())
         host, port = listener.getsockname()[:2]
 
         async def until_ended() -> None:

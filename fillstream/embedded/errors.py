@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from libs.kit.errors import FillstreamError
 
-class StackError(Exception):
+
+class StackError(FillstreamError):
     """The embedded stack cannot start or go on; the message is one sentence for the person at the terminal."""
 
 

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fillstream.embedded import kafka, postgres
@@ -25,7 +25,7 @@ __all__ = ["Endpoints", "StackError", "embedded_stack", "kafka_runtime", "remove
 class Endpoints:
     """Where the running servers are: PostgreSQL's superuser URL of the database `fillstream`, Kafka's bootstrap."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     kafka_bootstrap: str
 
 

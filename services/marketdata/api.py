@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from libs.kit.db import Tx
+from libs.kit.errors import Invalid
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
@@ -69,10 +70,10 @@ class BarIn(BaseModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.high < max(self.open, self.low, self.close):
-            raise ValueError(f"high {self.high} is below another price of the bar")
-        if self.low > min(self.open, self.close):
-            raise ValueError(f"low {self.low} is above another price of the bar")
+        try:
+            self.bar()
+        except Invalid as error:
+            raise ValueError(error.detail) from error
         return self
 
     def bar(self) -> Bar:

@@ -1,13 +1,15 @@
 """How are bars read from CSV? The whole file first, so that a bad line is named and nothing is half-imported.
 
 A file has a header with date (or time), open, high, low, close and volume, in any order and case; other columns are
-left alone. A ticker (or symbol) column names each line's instrument; without one, the file's name does: `AAPL.csv`.
+left alone, and so are empty lines. A ticker (or symbol) column names each line's instrument; without one, the file's
+name does: `AAPL.csv`.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,24 +54,33 @@ def read_bars(path: Path, timeframe: Timeframe) -> list[Bar]:
     symbol = path.name.split(".")[0].upper()
     try:
         return [_bar(path, number, {"symbol": symbol} | row, timeframe) for number, row in _rows(path)]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise CsvError(f"{path} can't be read: {error}") from error
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as lines:
+    # Spreadsheets begin a file with a byte order mark.
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines, strict=True)
-        header = [_column(name) for name in next(reader, [])]
-        missing = [name for name in _REQUIRED if name not in header]
-        if missing:
-            raise CsvError(f"{path}, line 1: there is no column {', '.join(missing)}")
         try:
-            for cells in reader:
+            header = _header(path, next(reader, []))
+            for cells in filter(None, reader):
                 if len(cells) != len(header):
                     raise CsvError(f"{path}, line {reader.line_num}: {len(cells)} cells, {len(header)} expected")
                 yield reader.line_num, dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise CsvError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _header(path: Path, names: list[str]) -> list[str]:
+    header = [_column(name) for name in names]
+    missing = [name for name in _REQUIRED if name not in header]
+    if missing:
+        raise CsvError(f"{path}, line 1: there is no column {', '.join(missing)}")
+    twice = [name for name in (*_REQUIRED, "symbol") if header.count(name) > 1]
+    if twice:
+        raise CsvError(f"{path}, line 1: there is more than one column {', '.join(twice)}")
+    return header
 
 
 def _column(name: str) -> str:

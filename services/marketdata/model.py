@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -61,11 +61,14 @@ class Instrument(Versioned, Base):
         ]
 
 
+_END = datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """Open, high, low and close of one instrument over [open_time, open_time + timeframe).
 
-    Raises Invalid when high or low contradict the other prices.
+    Raises Invalid when high or low contradict the other prices, or when it closes after the last moment of all.
     """
 
     symbol: str
@@ -78,11 +81,13 @@ class Bar:
     volume: Decimal
 
     def __post_init__(self) -> None:
-        """Check the prices against each other."""
+        """Check the prices against each other, and the time."""
         if self.high < max(self.open, self.low, self.close):
             raise Invalid("high", f"{self.high} is below another price of the bar")
         if self.low > min(self.open, self.close):
             raise Invalid("low", f"{self.low} is above another price of the bar")
+        if self.open_time > _END - self.timeframe.duration:
+            raise Invalid("open_time", "the bar closes after the year 9999")
 
     @property
     def key(self) -> tuple[str, Timeframe, datetime]:

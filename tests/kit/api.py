@@ -83,16 +83,12 @@ async def count(
 
 
 @router.get("/v1/counters")
-async def counters(
-    caller: Reader, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
-) -> Page[CounterOut]:
+async def counters(caller: Reader, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]) -> Page[CounterOut]:
     statement = select(Counter).order_by(Counter.created_at, Counter.id).limit(wanted.limit + 1)
     if wanted.after is not None:
         statement = statement.where(tuple_(Counter.created_at, Counter.id) > (wanted.after.at, wanted.after.id))
     async with db.transaction(caller.tenant_id) as tx:
-        return page(
-            await tx.scalars(statement), wanted, CounterOut.of, lambda row: Position(row.created_at, row.id)
-        )
+        return page(await tx.scalars(statement), wanted, CounterOut.of, lambda row: Position(row.created_at, row.id))
 
 
 @router.get("/v1/rejections/{kind}")

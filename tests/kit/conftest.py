@@ -121,9 +121,7 @@ async def probe(settings: Settings, faults: Faults, topics: None) -> AsyncIterat
 @pytest.fixture(scope="module")
 async def api(module_database: str, stack: Endpoints, issuer: Issuer) -> AsyncIterator[Api]:
     """The probe context over HTTP, the same for all tests of a module."""
-    settings = Settings(
-        database_url=module_database, kafka_bootstrap=stack.kafka_bootstrap, jwks_url=issuer.jwks_url
-    )
+    settings = Settings(database_url=module_database, kafka_bootstrap=stack.kafka_bootstrap, jwks_url=issuer.jwks_url)
     async with running_api(settings, issuer) as running:
         yield running
 

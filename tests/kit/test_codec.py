@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from libs.kit.codec import Undecodable, UnknownType, decode, headers_of
 from libs.kit.ids import uuid7
 from libs.kit.outbox import outbox_row
-from libs.schema.catalogue import EVENTS
 from libs.schema.event import Cause, DomainEvent
 from libs.schema.marketdata import BarClosed
 from tests.kit.builders import a_bar

@@ -20,7 +20,7 @@ from tests.kit.probe import Admin, Consuming, Faults, consuming
 from tests.world import World, eventually
 
 
-async def effects(admin: Admin, count: int) -> list[tuple[str, int]]:
+async def effects(admin: Admin, count: int, *, patience: float = 15.0) -> list[tuple[str, int]]:
     """Wait for so many effects; more of them fail."""
 
     async def enough() -> list[tuple[str, int]]:
@@ -28,7 +28,7 @@ async def effects(admin: Admin, count: int) -> list[tuple[str, int]]:
         assert len(found) >= count, f"{len(found)} of {count} effects"
         return found
 
-    found = await eventually(enough)
+    found = await eventually(enough, patience=patience)
     assert len(found) == count
     return found
 
@@ -64,9 +64,7 @@ async def test_events_are_taken_once_in_the_order_of_their_keys(world: World, ad
         assert [n for key, n in found if key == symbol] == list(range(1, 31))
 
 
-async def test_a_handlers_events_name_the_event_that_caused_them(
-    world: World, admin: Admin, probe: Consuming
-) -> None:
+async def test_a_handlers_events_name_the_event_that_caused_them(world: World, admin: Admin, probe: Consuming) -> None:
     tenant = uuid7()
     await world.publish(a_fill(), tenant_id=tenant)
 
@@ -95,9 +93,7 @@ async def test_only_the_poisoned_event_dies_and_only_its_key_waits(
     assert [(key, state) for key, state, _ in parked] == [("AAPL", "parked")] * 2
 
 
-async def test_a_handler_that_fails_a_few_times_is_asked_again(
-    world: World, admin: Admin, settings: Settings
-) -> None:
+async def test_a_handler_that_fails_a_few_times_is_asked_again(world: World, admin: Admin, settings: Settings) -> None:
     failures = iter(range(3))
 
     def fail(_envelope: Envelope[DomainEvent]) -> None:

@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from httpx2 import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
-from httpx2 import AsyncClient
 from starlette.types import Message
 
 from libs.kit.http.limits import BodyLimits, json_depth

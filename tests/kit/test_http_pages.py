@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from httpx2 import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from httpx2 import AsyncClient
 
 from libs.kit.errors import Invalid
 from libs.kit.http.pagination import MAX_LIMIT, Position, parse_cursor
@@ -85,9 +85,7 @@ async def test_a_bad_cursor_is_refused(client: AsyncClient, cursor: str) -> None
     assert answer.json()["errors"][0]["pointer"] == "cursor"
 
 
-positions = st.builds(
-    Position, st.datetimes(timezones=st.just(UTC)).filter(lambda at: at.year > 1), st.uuids()
-)
+positions = st.builds(Position, st.datetimes(timezones=st.just(UTC)).filter(lambda at: at.year > 1), st.uuids())
 
 
 @given(positions)
@@ -95,7 +93,11 @@ def test_a_cursor_gives_its_position_back(position: Position) -> None:
     assert parse_cursor(position.cursor()) == position
 
 
-@given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()) | st.builds(encoded, st.lists(st.text())))
+@given(
+    st.text()
+    | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode())
+    | st.builds(encoded, st.lists(st.text()))
+)
 def test_no_text_makes_a_cursor_fail_otherwise(cursor: str) -> None:
     try:
         assert isinstance(parse_cursor(cursor).at, datetime)

@@ -35,9 +35,7 @@ def problem(answer: Response) -> tuple[int, str]:
         ("rejected", 400, "rejected"),
     ],
 )
-async def test_every_kind_of_rejection_is_a_problem(
-    anonymous: AsyncClient, kind: str, status: int, slug: str
-) -> None:
+async def test_every_kind_of_rejection_is_a_problem(anonymous: AsyncClient, kind: str, status: int, slug: str) -> None:
     answer = await anonymous.get(f"/v1/rejections/{kind}")
 
     assert problem(answer) == (status, slug)
@@ -144,7 +142,9 @@ async def test_a_key_that_is_there_twice_is_refused(client: AsyncClient) -> None
     assert '"name"' in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data", "nonsense", "a/b; c=\""])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/xml", "multipart/form-data", "nonsense", 'a/b; c="']
+)
 async def test_another_content_type_is_refused(client: AsyncClient, content_type: str) -> None:
     answer = await send(client, b'{"name": "x"}', content_type)
     assert problem(answer)[0] in (415, 422), answer.text

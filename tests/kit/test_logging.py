@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 import structlog
@@ -15,19 +17,23 @@ SECRETS = {"password": "hunter2", "Authorization": "Bearer hunter2", "api_key": 
 
 
 @pytest.fixture
-def configured(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """The house's logging, taken down again afterwards."""
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+    """Standard error under the house's logging, which is taken down again afterwards."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
-    configure_logging("INFO")
-    yield capfd
+    root.handlers[:] = []  # or pytest's own would be closed
+    error = StringIO()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", error)
+        configure_logging("INFO")
+    yield error
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**before)
 
 
-def lines(configured: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
-    return [json.loads(line) for line in configured.readouterr().err.splitlines()]
+def lines(written: StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 def log() -> structlog.stdlib.BoundLogger:
@@ -35,11 +41,11 @@ def log() -> structlog.stdlib.BoundLogger:
     return bound
 
 
-def test_a_record_is_one_json_object_with_what_is_bound(configured: pytest.CaptureFixture[str]) -> None:
+def test_a_record_is_one_json_object_with_what_is_bound(written: StringIO) -> None:
     with structlog.contextvars.bound_contextvars(tenant_id="t-1", correlation_id="c-1"):
         log().info("order_filled", quantity="100\nnot a new line")
 
-    [line] = lines(configured)
+    [line] = lines(written)
     assert line["event"] == "order_filled"
     assert (line["tenant_id"], line["correlation_id"], line["level"]) == ("t-1", "c-1", "info")
     assert line["quantity"] == "100\nnot a new line"
@@ -56,26 +62,24 @@ def test_a_record_is_one_json_object_with_what_is_bound(configured: pytest.Captu
         {"private_key_pem": {"x": "hunter2"}},
     ],
 )
-def test_secrets_are_redacted_however_deep_they_lie(
-    configured: pytest.CaptureFixture[str], fields: dict[str, object]
-) -> None:
+def test_secrets_are_redacted_however_deep_they_lie(written: StringIO, fields: dict[str, object]) -> None:
     log().warning("odd", **fields)
-    assert "hunter2" not in configured.readouterr().err
+    assert "hunter2" not in written.getvalue()
 
 
-def test_what_is_no_secret_is_kept(configured: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_secret_is_kept(written: StringIO) -> None:
     log().info("x", request={"path": "/v1/orders", "sizes": [1, {"a": 2}]})
-    [line] = lines(configured)
+    [line] = lines(written)
     assert line["request"] == {"path": "/v1/orders", "sizes": [1, {"a": 2}]}
 
 
-def test_redacting_leaves_the_callers_values_alone(configured: pytest.CaptureFixture[str]) -> None:
+def test_redacting_leaves_the_callers_values_alone(written: StringIO) -> None:
     fields = {"password": "hunter2"}
     log().info("x", request=fields)
     assert fields == {"password": "hunter2"}
 
 
-def test_a_traceback_shows_no_local_variables(configured: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_shows_no_local_variables(written: StringIO) -> None:
     def fail(phrase: str) -> None:
         raise ValueError(len(phrase))
 
@@ -83,18 +87,18 @@ def test_a_traceback_shows_no_local_variables(configured: pytest.CaptureFixture[
         fail("hunter2")
     except ValueError:
         log().exception("broken")
-    [line] = lines(configured)
+    [line] = lines(written)
     assert "hunter2" not in json.dumps(line["exception"]).replace('fail(\\"hunter2\\")', "")
     assert "ValueError" in json.dumps(line["exception"])
 
 
-def test_records_of_libraries_look_the_same(configured: pytest.CaptureFixture[str]) -> None:
+def test_records_of_libraries_look_the_same(written: StringIO) -> None:
     logging.getLogger("sqlalchemy").warning("pool %s", "full")
-    [line] = lines(configured)
+    [line] = lines(written)
     assert (line["event"], line["level"], line["logger"]) == ("pool full", "warning", "sqlalchemy")
 
 
-def test_what_is_below_the_level_is_left_out(configured: pytest.CaptureFixture[str]) -> None:
+def test_what_is_below_the_level_is_left_out(written: StringIO) -> None:
     log().debug("detail")
     logging.getLogger("aiokafka").info("chatty")
-    assert configured.readouterr().err == ""
+    assert written.getvalue() == ""

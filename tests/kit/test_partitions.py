@@ -53,9 +53,7 @@ async def where(admin: Admin) -> dict[UUID, str]:
     return {row[0]: row[1].removeprefix("probe.inbox_") for row in rows}
 
 
-async def test_events_of_today_land_in_the_partition_of_their_month(
-    db: Database, admin: Admin, faults: Faults
-) -> None:
+async def test_events_of_today_land_in_the_partition_of_their_month(db: Database, admin: Admin, faults: Faults) -> None:
     await Inbox(db, handlers(faults)).take([delivered(a_row(a_bar(day=n), n + 1)) for n in range(10)])
 
     assert set((await where(admin)).values()) == {f"{datetime.now(UTC):%Y_%m}"}
@@ -144,9 +142,7 @@ async def test_the_log_of_a_month_that_was_not_prepared_is_moved_with_its_tenant
     assert forced[0][0] is True
 
 
-async def test_the_context_can_read_its_log_after_maintenance(
-    db: Database, engine: AsyncEngine, admin: Admin
-) -> None:
+async def test_the_context_can_read_its_log_after_maintenance(db: Database, engine: AsyncEngine, admin: Admin) -> None:
     now = datetime(2045, 5, 10, tzinfo=UTC)
     tenant = uuid7()
     await admin.fetch(

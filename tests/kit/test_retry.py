@@ -143,9 +143,7 @@ async def test_a_record_that_still_cannot_be_read_stays_dead(db: Database, admin
 
 async def test_a_record_without_key_is_retried_alone(db: Database, admin: Admin, faults: Faults) -> None:
     row = a_row(a_bar())
-    await Inbox(db, handlers(faults)).give_up(
-        read(ARecord(None, row.data.encode(), headers_of(row, "world"))), "x", 5
-    )
+    await Inbox(db, handlers(faults)).give_up(read(ARecord(None, row.data.encode(), headers_of(row, "world"))), "x", 5)
     await Inbox(db, handlers(faults)).take([broken(None)])
     letter = (await open_letters(db))[0]
 

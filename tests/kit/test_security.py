@@ -14,9 +14,9 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from httpx2 import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from httpx2 import AsyncClient
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey, RSAKey
 
@@ -234,7 +234,10 @@ async def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) 
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(token=st.text(max_size=60) | st.lists(st.builds(part, st.dictionaries(st.text(), st.text())), max_size=4).map(".".join))
+@given(
+    token=st.text(max_size=60)
+    | st.lists(st.builds(part, st.dictionaries(st.text(), st.text())), max_size=4).map(".".join)
+)
 async def test_no_text_makes_the_check_fail_otherwise(verifier: TokenVerifier, token: str) -> None:
     with pytest.raises(Unauthenticated):
         await verifier.verify(token)

@@ -86,7 +86,9 @@ async def test_a_cancellation_in_a_statement_leaves_no_open_transaction(
             await count_up(tx, TENANT, "clicks")
             await tx.flush()
             started.set()
-            await (tx.fetch("SELECT pg_sleep(30)") if statement == "asyncpg" else tx.execute(text("SELECT pg_sleep(30)")))
+            await (
+                tx.fetch("SELECT pg_sleep(30)") if statement == "asyncpg" else tx.execute(text("SELECT pg_sleep(30)"))
+            )
 
     started = asyncio.Event()
     task = asyncio.create_task(body())

@@ -49,6 +49,7 @@ async def test_a_conflicting_bar_refuses_the_whole_batch(feed: AsyncClient) -> N
         ({"volume": "-1"}, "/bars/0/volume"),
         ({"open_time": "2011-03-01T00:00:00"}, "/bars/0/open_time"),
         ({"open_time": "yesterday"}, "/bars/0/open_time"),
+        ({"open_time": "9999-12-31T00:00:00Z"}, "/bars/0"),
         ({"timeframe": "7m"}, "/bars/0/timeframe"),
         ({"symbol": "aapl; DROP"}, "/bars/0/symbol"),
         ({"symbol": "ZZZZ"}, "/bars/0/symbol"),

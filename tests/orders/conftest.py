@@ -80,11 +80,12 @@ async def open_workspace(world: World, running: Running, **account: object) -> W
 
 @pytest.fixture
 async def running(world: World) -> AsyncIterator[Running]:
-    """Orders at work; AAPL and IBM are listed."""
+    """Orders at work; AAPL and IBM are listed. Whatever a test does, nothing may end among the dead letters."""
     async with world.running("orders") as running:
         await world.publish(listed("AAPL"))
         await world.publish(listed("IBM"))
         yield running
+    assert await world.fetch("SELECT topic, error FROM orders.dead_letter") == []
 
 
 @pytest.fixture

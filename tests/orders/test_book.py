@@ -85,6 +85,14 @@ def test_closing_needs_nothing_even_without_cash() -> None:
     assert place(a_book("20000", held="-100"), Side.BUY).status == OrderStatus.NEW
 
 
+def test_a_losing_short_can_be_closed() -> None:
+    book = a_book("20000", held="-100", mark="150")
+    assert book.buying_power(NO_MARKS, MONDAY) < 0
+
+    assert place(book, Side.BUY, "50").status == OrderStatus.NEW
+    assert place(book, Side.SELL, "1").status == OrderStatus.DENIED
+
+
 def test_a_reversal_needs_only_what_the_new_position_exceeds_the_old_one_by() -> None:
     assert place(a_book("0", held="100"), Side.SELL, "200").status == OrderStatus.NEW
     assert place(a_book("0", held="100"), Side.SELL, "201").status == OrderStatus.DENIED

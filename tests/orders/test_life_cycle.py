@@ -112,6 +112,7 @@ def test_every_step_tells_of_itself() -> None:
     assert filled.occurred_at == day(3)
     assert isinstance(cancelled, OrderCancelled)
     assert (cancelled.occurred_at, cancelled.cumulative_quantity) == (day(4), 40)
+    assert order.leaves_quantity == 0
     assert isinstance(expired, OrderExpired)
     assert (expired.occurred_at, expired.cumulative_quantity) == (day(5), 0)
 

@@ -176,6 +176,12 @@ def test_an_intraday_day_order_lives_until_a_bar_of_another_date() -> None:
     assert match(instruction, [*hourly, later]) == Expiry(day(2), later)
 
 
+def test_midnight_belongs_to_the_next_session() -> None:
+    hourly = [a_bar(day(1) + 20 * HOUR, timeframe=Timeframe.H1), a_bar(day(2), "80", timeframe=Timeframe.H1)]
+
+    assert match(an_instruction(limit="90", time_in_force=TimeInForce.DAY), hourly) == Expiry(day(2), hourly[1])
+
+
 def test_the_last_bar_of_a_date_ends_its_session() -> None:
     last = a_bar(day(1) + 23 * HOUR, timeframe=Timeframe.H1)
 

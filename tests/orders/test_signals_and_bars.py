@@ -63,6 +63,14 @@ async def test_what_is_delivered_twice_has_one_effect(workspace: Workspace, worl
     assert len(await workspace.items("/v1/fills")) == 1
 
 
+async def test_a_denied_signal_that_is_told_twice_is_denied_once(workspace: Workspace, world: World) -> None:
+    signal = a_signal(day(2), "100000")
+    await world.send(*(world.envelope(signal, tenant_id=workspace.tenant_id) for _ in range(3)))
+    await world.settled("orders")
+
+    await world.expect(OrderDenied, 1)
+
+
 async def test_bars_of_another_timeframe_trade_nothing(workspace: Workspace, world: World) -> None:
     await workspace.hears(a_signal(day(2)))
     await workspace.sees(a_bar(day(2), timeframe=Timeframe.H1))

@@ -119,6 +119,7 @@ async def trade_signals(tx: Tx, venue: PaperVenue, wishes: Sequence[Wish]) -> No
             continue
         tx.publish(order, *dealer.place(wish, order), cause=wish.cause)
         placed.append(order)
+        known.add(order.client_order_id)
     await save_placed(tx, placed, dealer.desk.books.values())
 
 

@@ -1,0 +1,65 @@
+"""What if a process is killed at the worst moment? Its successor takes over, and every event has one effect."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from libs.kit.db import Database
+from libs.kit.relay import relay
+from libs.kit.settings import Settings
+from libs.schema.marketdata import BarClosed
+from tests.kit.builders import a_bar
+from tests.kit.probe import Admin, Faults, consuming
+from tests.kit.test_consumer import effects
+from tests.kit.test_relay import nothing_waits, publish, waiting
+from tests.world import World
+
+
+async def killed(role: str, settings: Settings) -> None:
+    """Run the victim until it has killed itself."""
+    own = {
+        "FILLSTREAM_DATABASE_URL": settings.database_url.get_secret_value(),
+        "FILLSTREAM_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "FILLSTREAM_KAFKA_PREFIX": settings.kafka_prefix,
+    }
+    root = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.kit.victim", role, cwd=root, env=os.environ | own
+    )
+    try:
+        assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_a_consumer_killed_between_commit_and_offset_commit_has_one_effect(
+    world: World, admin: Admin, settings: Settings
+) -> None:
+    await world.send(*(world.envelope(a_bar(day=day), sequence=day + 1) for day in range(5)))
+    await killed("consumer", settings)
+    had = len(await admin.effects())
+    assert had > 0
+
+    async with consuming(settings, Faults()):
+        await world.send(world.envelope(a_bar(day=5), sequence=6))
+        assert await effects(admin, 6) == [("AAPL", n) for n in range(1, 7)]
+
+
+async def test_a_relay_killed_between_acknowledgement_and_move_sends_again_to_one_effect(
+    world: World, db: Database, admin: Admin, settings: Settings
+) -> None:
+    await publish(db, *(a_bar(day=day) for day in range(5)))
+    await killed("relay", settings)
+    assert len(await waiting(admin)) == 5
+
+    async with relay(db, settings), consuming(settings, Faults()):
+        await nothing_waits(admin)
+        await world.expect(BarClosed, 5)
+        await publish(db, a_bar(day=5))
+        assert len(await effects(admin, 6)) == 6
+    assert len(world._seen) == 11  # noqa: SLF001 five of them twice
