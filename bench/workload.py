@@ -100,13 +100,13 @@ class Arena:
     async def check(self, events: int) -> None:
         """Raise AssertionError unless there is exactly one effect of each of the first `events` fills."""
         connection = await self.connect()
-        counts = await connection.fetchrow(
+        counts = await connection.fetch(
             "SELECT (SELECT count(*) FROM inbox), (SELECT count(DISTINCT causation_id) FROM outbox), "
             "(SELECT sum(quantity) FROM position)"
         )
         await connection.close()
-        if tuple(counts) != (events, events, events):
-            raise AssertionError(f"{events} events had the effects {tuple(counts)}")
+        if tuple(counts[0]) != (events, events, events):
+            raise AssertionError(f"{events} events had the effects {tuple(counts[0])}")
 
 
 @asynccontextmanager

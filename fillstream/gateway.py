@@ -11,9 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fillstream.contexts import Context
 from fillstream.openapi import merged_document
+from libs.kit.db import Database
+from libs.kit.health import Probe
 from libs.kit.http.app import operations
 from libs.kit.http.problems import problem_response
-from libs.kit.service import Service
 
 
 def prefix_of(path: str) -> str:
@@ -41,13 +42,18 @@ class Gateway:
         await app(scope, receive, send)
 
 
-def gateway(contexts: Sequence[Context], backends: Mapping[str, ASGIApp], services: Sequence[Service]) -> Gateway:
-    """The gateway over the contexts' backends, by name; services of this process show their health here too."""
+def gateway(
+    contexts: Sequence[Context],
+    backends: Mapping[str, ASGIApp],
+    databases: Sequence[Database],
+    probes: Sequence[Probe],
+) -> Gateway:
+    """The gateway over the contexts' backends, by name; it is as ready as these databases and probes are."""
     routes = {prefix: backends[context.name] for context in contexts for prefix in prefixes(context)}
-    return Gateway(routes, _own_app(contexts, services))
+    return Gateway(routes, _own_app(contexts, operations(databases, probes)))
 
 
-def _own_app(contexts: Sequence[Context], services: Sequence[Service]) -> FastAPI:
+def _own_app(contexts: Sequence[Context], health: APIRouter) -> FastAPI:
     document = merged_document(contexts)
     router = APIRouter(include_in_schema=False)
 
@@ -63,8 +69,7 @@ def _own_app(contexts: Sequence[Context], services: Sequence[Service]) -> FastAP
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(router)
-    probes = [probe for service in services for probe in service.probes]
-    app.include_router(operations([service.http.state.db for service in services], probes))
+    app.include_router(health)
 
     @app.exception_handler(404)
     async def unknown(*_: object) -> ASGIApp:

@@ -47,22 +47,24 @@ class InFlight:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _what_is_busy(self) -> str | None:
-        if await self._waiting_events():
-            return "events in an outbox"
+        if waiting := await self._waiting_events():
+            return f"events in the outbox of {', '.join(waiting)}"
         ends: Offsets = await self.client.end_offsets(self.partitions)
         behind = await self._groups_behind(ends)
         if behind:
             return f"records that {', '.join(behind)} did not consume yet"
         # An effect may have been published between the two looks; then one of them has changed.
-        if await self._waiting_events():
-            return "events in an outbox"
+        if waiting := await self._waiting_events():
+            return f"events in the outbox of {', '.join(waiting)}"
         if await self.client.end_offsets(self.partitions) != ends:
             return "records that have just arrived"
         return None
 
-    async def _waiting_events(self) -> bool:
-        tables = " UNION ALL ".join(f"SELECT 1 FROM {context.name}.outbox" for context in self.contexts)
-        return bool(await self.database.fetchval(f"SELECT EXISTS ({tables})"))
+    async def _waiting_events(self) -> list[str]:
+        outboxes = " UNION ALL ".join(
+            f"SELECT '{context.name}' WHERE EXISTS (SELECT 1 FROM {context.name}.outbox)" for context in self.contexts
+        )
+        return [row[0] for row in await self.database.fetch(outboxes)]
 
     async def _groups_behind(self, ends: Offsets) -> list[str]:
         committed = await asyncio.gather(

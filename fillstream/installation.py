@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,11 +109,14 @@ def _embedded(where: Path, endpoints: Endpoints) -> Installation:
 
 
 def _kept_secret(path: Path) -> str:
-    """A random secret that is made once and readable by its owner alone."""
+    """A random secret that is made once and readable by its owner alone; the first of several processes makes it."""
     if not path.exists():
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        draft.touch(0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
     return path.read_text()
 
 

@@ -35,10 +35,18 @@ async def _forward(request: Request, url: str, client: httpx2.AsyncClient) -> Re
         )
     except httpx2.HTTPError:
         return problem_response(503, "unavailable", "the service does not answer now", retry_after=1)
-    kept = {name: value for name, value in answer.headers.items() if name not in _HOP_BY_HOP}
-    return StreamingResponse(_body(answer), answer.status_code, kept, background=BackgroundTask(answer.aclose))
+    response = StreamingResponse(_body(answer), answer.status_code, background=BackgroundTask(answer.aclose))
+    # Pair by pair: a header such as Set-Cookie may come more than once.
+    response.raw_headers = [
+        (name.lower(), value) for name, value in answer.headers.raw if name.decode().lower() not in _HOP_BY_HOP
+    ]
+    return response
 
 
 async def _body(answer: httpx2.Response) -> AsyncIterator[bytes]:
-    async for chunk in answer.aiter_raw():
-        yield chunk
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    finally:
+        # Also when the client has gone away in the middle.
+        await answer.aclose()

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 
 import uvicorn
@@ -16,6 +16,7 @@ from fillstream.contexts import Context
 from fillstream.gateway import gateway
 from fillstream.installation import Installation
 from libs.kit.errors import Fatal, FillstreamError
+from libs.kit.health import Probe
 from libs.kit.logging import logger
 from libs.kit.service import Service
 from libs.kit.settings import Settings
@@ -38,7 +39,7 @@ class Serving:
 
     async def until_ended(self) -> None:
         """Wait for a stop. Raises Fatal when a part of a service ends by itself."""
-        probes = [probe for service in self.services for probe in service.probes]
+        probes = _named_probes(self.services)
         stop = asyncio.create_task(self.stopped.wait())
         await asyncio.wait({stop, *(probe.task for probe in probes if probe.task)}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -90,7 +91,8 @@ async def serving(contexts: Sequence[Context], where: Installation) -> AsyncIter
     url = f"http://{host}:{port}"
     parts = [context.service(where.of(context, **_own_keys(contexts, where, url))) for context in contexts]
     async with _together(parts) as services:
-        app = gateway(contexts, {service.name: service.http for service in services}, services)
+        backends = {service.name: service.http for service in services}
+        app = gateway(contexts, backends, [service.http.state.db for service in services], _named_probes(services))
         async with listening(app, listener):
             log.info("serving", contexts=[context.name for context in contexts], url=url)
             try:
@@ -110,7 +112,8 @@ async def _together(parts: Sequence[AbstractAsyncContextManager[Service]]) -> As
     async def hold(part: AbstractAsyncContextManager[Service], started: asyncio.Future[Service]) -> None:
         try:
             async with part as service:
-                started.set_result(service)
+                if not started.done():
+                    started.set_result(service)
                 await stop.wait()
         except Exception as error:
             if started.done():
@@ -122,7 +125,17 @@ async def _together(parts: Sequence[AbstractAsyncContextManager[Service]]) -> As
         yield await asyncio.gather(*ready)
     finally:
         stop.set()
-        await asyncio.gather(*tasks)
+        for task, started in zip(tasks, ready, strict=True):
+            if not started.done() or started.cancelled():
+                task.cancel()
+        for error in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(error, Exception):
+                raise error
+
+
+def _named_probes(services: Sequence[Service]) -> list[Probe]:
+    """The parts of all services, by names that tell whose they are."""
+    return [replace(probe, name=f"{service.name} {probe.name}") for service in services for probe in service.probes]
 
 
 def _own_keys(contexts: Sequence[Context], where: Installation, url: str) -> dict[str, object]:

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import httpx2
 
@@ -17,6 +19,7 @@ from fillstream.contexts import Context
 from fillstream.installation import Installation
 from fillstream.serve import bind
 from libs.kit.errors import FillstreamError
+from libs.kit.health import ProbeFailed
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 25.0
@@ -47,16 +50,31 @@ class ServiceProcess:
 
     async def until_ready(self) -> None:
         """Wait until `/readyz` is green. Raises ServiceDied."""
-        async with httpx2.AsyncClient(trust_env=False, timeout=2) as client, asyncio.timeout(_START_SECONDS):
-            while True:
+        deadline = time.monotonic() + _START_SECONDS
+        async with httpx2.AsyncClient(trust_env=False, timeout=2) as client:
+            while await self._failure(client) is not None:
                 if self._process is None or self._process.returncode is not None:
                     raise ServiceDied(f"{self.name} ended at its start; its log is {self.log}")
-                try:
-                    if (await client.get(f"{self.url}/readyz")).status_code == httpx2.codes.OK:
-                        return
-                except httpx2.HTTPError:
-                    pass
+                if time.monotonic() > deadline:
+                    raise ServiceDied(f"{self.name} is not ready after {_START_SECONDS:.0f} s; its log is {self.log}")
                 await asyncio.sleep(_POLL_SECONDS)
+
+    async def until_dead(self) -> NoReturn:
+        """Wait for the process to end by itself. Raises ServiceDied when it has."""
+        status = None if self._process is None else await self._process.wait()
+        raise ServiceDied(f"{self.name} has ended with {status}; its log is {self.log}")
+
+    async def check(self, client: httpx2.AsyncClient) -> None:
+        """Ask `/readyz`. Raises ProbeFailed when it is not green."""
+        if (failure := await self._failure(client)) is not None:
+            raise ProbeFailed(failure)
+
+    async def _failure(self, client: httpx2.AsyncClient) -> str | None:
+        try:
+            answer = await client.get(f"{self.url}/readyz")
+        except httpx2.HTTPError as error:
+            return f"the process does not answer: {error!r}"
+        return None if answer.status_code == httpx2.codes.OK else answer.text
 
     async def kill(self) -> None:
         """End the process at once, as a power cut would."""

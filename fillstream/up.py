@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -15,7 +16,8 @@ from fillstream.gateway import gateway
 from fillstream.installation import Installation
 from fillstream.proxy import forwarding_to
 from fillstream.serve import bind, listening, serving
-from fillstream.supervise import ServiceProcess, processes, stop_all
+from fillstream.supervise import ServiceDied, ServiceProcess, processes, stop_all
+from libs.kit.health import Probe
 from libs.kit.settings import Settings
 
 
@@ -52,12 +54,21 @@ async def in_many_processes(where: Installation, logs: Path) -> AsyncIterator[Up
         children = await stack.enter_async_context(processes(contexts, where, logs))
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
         backends = {name: forwarding_to(child.url, client) for name, child in children.items()}
-        await stack.enter_async_context(listening(gateway(contexts, backends, []), listener))
+        probes = [Probe(name, partial(child.check, client)) for name, child in children.items()]
+        await stack.enter_async_context(listening(gateway(contexts, backends, [], probes), listener))
         # First of all at the end: services that have stopped hold no stream open in the gateway.
         stack.push_async_callback(stop_all, children.values())
         host, port = listener.getsockname()[:2]
+        yield Up(where, f"http://{host}:{port}", partial(_until_ended, stopped, children), stopped, children)
 
-        async def until_ended() -> None:
-            await stopped.wait()
 
-        yield Up(where, f"http://{host}:{port}", until_ended, stopped, children)
+async def _until_ended(stopped: asyncio.Event, children: Mapping[str, ServiceProcess]) -> None:
+    """Wait for a stop. Raises ServiceDied when a service's process ends by itself."""
+    stop = asyncio.create_task(stopped.wait())
+    ends = [asyncio.create_task(child.until_dead()) for child in children.values()]
+    await asyncio.wait({stop, *ends}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (stop, *ends):
+        task.cancel()
+    for error in await asyncio.gather(stop, *ends, return_exceptions=True):
+        if isinstance(error, ServiceDied):
+            raise error

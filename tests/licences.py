@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 LOCKS = Path(__file__).resolve().parents[1] / "locks"
@@ -71,19 +71,21 @@ def pinned(text: str) -> dict[str, str]:
     return dict(_PINNED.findall(text))
 
 
-def licence_said(about: PackageMetadata) -> str:
-    """The licence by an SPDX expression, or else by classifiers, or else by the first line of the old field."""
-    classified = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or () if c.startswith("License :: ")]
-    old = (about.get("License") or "").strip().partition("\n")[0]
-    return about.get("License-Expression") or " AND ".join(c for c in classified if c != "OSI Approved") or old
+def licence_said(expression: str | None, classifiers: Iterable[str], old: str | None) -> str:
+    """The licence by the SPDX expression, or else by classifiers, or else by the first line of the old field."""
+    licences = (c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License :: "))
+    classified = " AND ".join(licence for licence in licences if licence != "OSI Approved")
+    return expression or classified or (old or "").strip().partition("\n")[0]
 
 
 def licence_of(name: str) -> str:
     """The licence of a package, installed here or not; empty when nobody knows."""
     try:
-        said = licence_said(metadata(name))
+        about = metadata(name).json
     except PackageNotFoundError:
-        said = ""
+        return LOOKED_UP.get(name, "")
+    expression, classifiers, old = (about.get(key) for key in ("license_expression", "classifier", "license"))
+    said = licence_said(str(expression or ""), classifiers or (), str(old or ""))
     return said or LOOKED_UP.get(name, "")
 
 

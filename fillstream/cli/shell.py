@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -38,8 +39,15 @@ def run(work: Coroutine[object, object, T]) -> T:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
+        return asyncio.run(_ending_on_sigterm(work))
+    return uvloop.run(_ending_on_sigterm(work))
+
+
+async def _ending_on_sigterm(work: Coroutine[object, object, T]) -> T:
+    """Let SIGTERM cancel the work, as Ctrl-C does, so that whatever was begun is also ended."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def run_on_servers(work: Callable[[Installation], Coroutine[object, object, T]]) -> T:

@@ -15,7 +15,7 @@ from fillstream.demo.proofs import Proof
 from fillstream.demo.tenant import Tenant
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_SPARKS = 32
+_SPARKS = 16
 
 
 def sparkline(values: Sequence[Decimal], width: int = _SPARKS) -> str:
@@ -42,7 +42,7 @@ def _money(amount: str) -> str:
 
 def print_results(console: Console, results: Mapping[str, Result]) -> None:
     """A column for each workspace."""
-    table = Table(title="Two years of daily bars, 2011-03-01 to 2013-03-01", title_justify="left")
+    table = Table(title="Daily bars from 2011-03-01 to 2013-03-01; amounts in USD", title_justify="left")
     table.add_column("")
     for name in results:
         table.add_column(name, justify="right")
@@ -51,14 +51,14 @@ def print_results(console: Console, results: Mapping[str, Result]) -> None:
         "signals": [str(o.signals) for o in outcomes],
         "orders": [str(o.orders) for o in outcomes],
         "fills": [str(o.fills) for o in outcomes],
-        "fees, USD": [_money(o.fees) for o in outcomes],
-        "realised P&L, USD": [_money(o.realised_pnl) for o in outcomes],
-        "unrealised P&L, USD": [_money(o.unrealised_pnl) for o in outcomes],
-        "equity, USD": [_money(o.equity) for o in outcomes],
+        "fees": [_money(o.fees) for o in outcomes],
+        "realised P&L": [_money(o.realised_pnl) for o in outcomes],
+        "unrealised P&L": [_money(o.unrealised_pnl) for o in outcomes],
+        "equity": [_money(o.equity) for o in outcomes],
         "total return": [_percent(o.total_return) for o in outcomes],
         "Sharpe": [_rounded(o.sharpe) for o in outcomes],
         "maximum drawdown": [_percent(o.max_drawdown) for o in outcomes],
-        "equity": [sparkline(result.history, 20) for result in results.values()],
+        "equity, day by day": [sparkline(result.history) for result in results.values()],
     }
     for name, cells in rows.items():
         table.add_row(name, *cells)
@@ -68,7 +68,10 @@ def print_results(console: Console, results: Mapping[str, Result]) -> None:
 def print_proofs(console: Console, proofs: Sequence[Proof]) -> None:
     """A line for each proof; what does not hold is told below it."""
     for proof in proofs:
-        console.print(f"{'[green]holds[/]' if proof.holds else '[red]fails[/]'}  {proof.statement} ({proof.looked_at})")
+        console.print(
+            f"{'[green]holds[/]' if proof.holds else '[red]fails[/]'}  {proof.statement} ({proof.looked_at})",
+            soft_wrap=True,
+        )
         for violation in proof.violations[:10]:
             console.print(f"       {violation}", style="red", highlight=False)
 

@@ -22,6 +22,8 @@ class Undecodable(Exception):
     """A record that can't be read; `reason` says why to an operator."""
 
     reason: str
+    family: str | None = None
+    """Which event it would have been, where that much could be read."""
 
 
 @dataclass(eq=False)
@@ -57,16 +59,20 @@ def headers_of(row: OutboxRow, source: str) -> list[tuple[str, bytes]]:
 def decode(headers: Headers, value: bytes | None) -> Envelope[DomainEvent]:
     """The event of a record. Raises Undecodable or UnknownType, whose texts hold no payload."""
     attributes = _attributes(headers)
-    event_class = _event_class(_required(attributes, "ce_type"))
+    type_ = _required(attributes, "ce_type")
     try:
-        event = event_class.model_validate_json(value or b"")
+        return _envelope(attributes, _event_class(type_).model_validate_json(value or b""))
+    except Undecodable as problem:
+        raise Undecodable(problem.reason, _family(type_)) from problem
     except ValidationError as error:
-        raise Undecodable(_explain(error)) from error
-    try:
-        return _envelope(attributes, event)
+        raise Undecodable(_explain(error), _family(type_)) from error
     except ValueError as error:
         reason = f"a CloudEvents header has no valid value: {error}"
-        raise Undecodable(reason) from error
+        raise Undecodable(reason, _family(type_)) from error
+
+
+def _family(type_: str) -> str:
+    return type_.rpartition(".v")[0]
 
 
 def _attributes(headers: Headers) -> dict[str, str]:
@@ -89,8 +95,7 @@ def _event_class(type_: str) -> type[DomainEvent]:
     known = BY_TYPE.get(type_)
     if known is not None:
         return known
-    family = type_.rpartition(".v")[0]
-    if family in FAMILIES:
+    if _family(type_) in FAMILIES:
         reason = f"{type_} is a version that this release does not know"
         raise Undecodable(reason)
     raise UnknownType(type_)

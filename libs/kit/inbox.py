@@ -45,6 +45,7 @@ class Inbox:
         """Raises ValueError when two handlers want the same event: one of them would never be called."""
         self.db = db
         self._handlers: dict[type[DomainEvent], Handler[DomainEvent]] = {h.event: h for h in handlers}
+        self._families = frozenset(event.family() for event in self._handlers)
         if len(self._handlers) != len(handlers):
             msg = f"{db.schema} has two handlers for one event"
             raise ValueError(msg)
@@ -89,7 +90,10 @@ class Inbox:
     def _wants(self, arrival: Arrival) -> bool:
         if isinstance(arrival.content, UnknownType):
             return False
-        return isinstance(arrival.content, Undecodable) or self.handles(arrival.content)
+        if isinstance(arrival.content, Undecodable):
+            # Nobody here would have listened to it: its key need not wait.
+            return arrival.content.family is None or arrival.content.family in self._families
+        return self.handles(arrival.content)
 
     async def _sort(self, tx: Tx, arrivals: Sequence[Arrival]) -> tuple[list[Envelope[DomainEvent]], list[Burial]]:
         """Tell what can be handled from what is dead or waits behind the dead, in the order of arrival."""

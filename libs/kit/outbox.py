@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from libs.kit.ids import uuid7
@@ -15,9 +14,8 @@ from libs.schema.event import Cause, DomainEvent
 MAX_EVENT_BYTES = 900_000
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """An event with everything that the relay needs to send it."""
+class OutboxRow(NamedTuple):
+    """An event with everything that the relay needs to send it, in the order of the table's columns."""
 
     event_id: UUID
     topic: str
@@ -69,14 +67,6 @@ def outbox_row(
 
 async def insert_outbox(run: Statement, schema: str, rows: Sequence[OutboxRow]) -> None:
     """Write the rows in their order and wake the relay when the transaction commits."""
-    columns = zip(
-        *(
-            (r.event_id, r.topic, r.key, r.type, r.tenant_id, r.subject, r.sequence, r.occurred_at, r.recorded_at,
-             r.correlation_id, r.causation_id, r.traceparent, r.data)
-            for r in rows
-        ),
-        strict=True,
-    )  # fmt: skip
     await run(
         f"""
         INSERT INTO {schema}.outbox (event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
@@ -84,7 +74,7 @@ async def insert_outbox(run: Statement, schema: str, rows: Sequence[OutboxRow]) 
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::bigint[],
                              $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::uuid[], $12::text[], $13::text[])
         """,
-        *map(list, columns),
+        *map(list, zip(*rows, strict=True)),
     )
     await run("SELECT pg_notify($1, '')", wake_channel(schema))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from libs.schema.event import DomainEvent, Envelope
 
 Wave = list[Envelope[DomainEvent]]
+Key = tuple[str, Hashable]
+"""A topic and the value of the event's key field."""
 
 
 def waves(envelopes: Sequence[Envelope[DomainEvent]]) -> Iterator[tuple[type[DomainEvent], Wave]]:
@@ -15,16 +17,17 @@ def waves(envelopes: Sequence[Envelope[DomainEvent]]) -> Iterator[tuple[type[Dom
 
     Each round takes, from the front of every key's queue, all events of the type that waits at the oldest front.
     """
-    queues: dict[tuple[str, str], deque[Envelope[DomainEvent]]] = {}
+    queues: dict[Key, deque[Envelope[DomainEvent]]] = {}
     for envelope in envelopes:
-        queues.setdefault((envelope.event.topic, envelope.event.partition_key()), deque()).append(envelope)
+        event = envelope.event
+        queues.setdefault((event.topic, getattr(event, event.key)), deque()).append(envelope)
     while queues:
         kind = type(next(iter(queues.values()))[0].event)
         yield kind, _take(queues, kind)
         queues = {key: queue for key, queue in queues.items() if queue}
 
 
-def _take(queues: dict[tuple[str, str], deque[Envelope[DomainEvent]]], kind: type[DomainEvent]) -> Wave:
+def _take(queues: dict[Key, deque[Envelope[DomainEvent]]], kind: type[DomainEvent]) -> Wave:
     wave: Wave = []
     for queue in queues.values():
         while queue and type(queue[0].event) is kind:

@@ -24,6 +24,8 @@ class DomainEvent(BaseModel):
     topic: ClassVar[str]
     key: ClassVar[str]
     version: ClassVar[int]
+    _family: ClassVar[str]
+    _type: ClassVar[str]
 
     occurred_at: UtcDatetime
     """When it happened in the world: a bar's close, a fill's execution. Logic uses this time alone."""
@@ -33,16 +35,18 @@ class DomainEvent(BaseModel):
         cls.topic = topic
         cls.key = key
         cls.version = version
+        cls._family = f"{topic.partition('.')[0]}.{cls.__name__}"
+        cls._type = f"{cls._family}.v{version}"
 
     @classmethod
     def type(cls) -> str:
         """The CloudEvents type: `orders.OrderFilled.v1`."""
-        return f"{cls.family()}.v{cls.version}"
+        return cls._type
 
     @classmethod
     def family(cls) -> str:
         """The type without its version: `orders.OrderFilled`."""
-        return f"{cls.topic.partition('.')[0]}.{cls.__name__}"
+        return cls._family
 
     def partition_key(self) -> str:
         """Events with the same key keep their order."""

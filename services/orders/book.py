@@ -147,7 +147,8 @@ class Book:
     def _fill(self, order: Order, trade: Trade) -> list[DomainEvent]:
         quantity = order.leaves_quantity
         amount = notional(quantity, trade.price)
-        commission = self.venue.commission(amount)
+        # On the exact product, so that it is rounded once.
+        commission = self.venue.commission(EXACT.multiply(quantity, trade.price))
         fill = Fill(
             id=uuid7(),
             tenant_id=order.tenant_id,

@@ -108,7 +108,7 @@ def test_a_missing_header_is_named(name: str) -> None:
 def test_a_bad_header_makes_the_record_undecodable(name: str, value: bytes | None) -> None:
     headers, body = a_record()
     with pytest.raises(Undecodable):
-        decode([*(headers | {name: value}).items()], body)  # type: ignore[operator]
+        decode([*(headers | {name: value}).items()], body)  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,16 @@ async def test_a_type_nobody_asked_for_is_skipped_and_counted_apart(inbox: Inbox
     assert await admin.effects() == [("AAPL", 1)]
 
 
+@pytest.mark.parametrize("type_", ["marketdata.InstrumentListed.v1", "marketdata.InstrumentListed.v2"])
+async def test_a_bad_record_that_nobody_listens_to_makes_no_key_wait(inbox: Inbox, admin: Admin, type_: str) -> None:
+    before = counted("ignored")
+    await inbox.take([read(ARecord(b"AAPL", b"not JSON", [("ce_type", type_.encode())])), delivered(a_row(a_bar()))])
+
+    assert await admin.effects() == [("AAPL", 1)]
+    assert await admin.letters() == []
+    assert counted("ignored") - before == 1
+
+
 BAD = {
     "not JSON": ARecord(b"AAPL", b"not JSON", headers_of(a_row(a_bar()), "world")),
     "not UTF-8": ARecord(b"AAPL", b"\xff\xfe", headers_of(a_row(a_bar()), "world")),

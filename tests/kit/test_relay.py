@@ -240,7 +240,7 @@ async def test_a_relay_that_completes_no_pass_is_not_well(db: Database, settings
     hasty = settings.model_copy(update={"stall_seconds": 0.3})
     standing = Relay(db, hasty)
 
-    async def hang(_client: object, _items: object) -> object:
+    async def hang(_client: object, _items: object) -> None:
         await asyncio.Event().wait()
 
     standing._send = hang  # type: ignore[method-assign,assignment]  # noqa: SLF001

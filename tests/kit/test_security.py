@@ -2,76 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from uuid import UUID
 
-import httpx2
 import pytest
 from httpx2 import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
-from joserfc.jwk import KeySet, OKPKey, RSAKey
+from joserfc.jwk import KeySet, RSAKey
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.ids import uuid7
-from libs.kit.security import KeysUnavailable, TokenVerifier, token_verifier
-from libs.kit.settings import Settings
+from libs.kit.security import TokenVerifier
 from tests.kit.api import Api
 from tests.kit.test_http_problems import problem
-
-TENANT = uuid7()
-
-
-def a_key() -> OKPKey:
-    return OKPKey.generate_key("Ed25519", {"use": "sig"}, auto_kid=True)
-
-
-@dataclass
-class Auth:
-    """Where the public keys come from; counts who asks."""
-
-    keys: list[OKPKey] = field(default_factory=lambda: [a_key()])
-    requests: int = 0
-    away: bool = False
-
-    async def __call__(self) -> KeySet:
-        self.requests += 1
-        await asyncio.sleep(0.01)
-        if self.away:
-            raise httpx2.ConnectError("nobody is there")
-        return KeySet.import_key_set({"keys": [key.as_dict(private=False) for key in self.keys]})
-
-    def token(self, header: dict[str, object] | None = None, key: OKPKey | None = None, **claims: object) -> str:
-        """A good token, but for what is said; a claim that is None is left out."""
-        signer = key or self.keys[-1]
-        now = int(time.time())
-        payload: dict[str, object] = {
-            "iss": "fillstream", "aud": "fillstream", "sub": str(uuid7()), "tid": str(TENANT),
-            "scope": "orders:read", "iat": now, "exp": now + 600, "jti": str(uuid7()),
-        }  # fmt: skip
-        payload = {name: value for name, value in (payload | claims).items() if value is not None}
-        headers = {"alg": "Ed25519", "kid": signer.kid, "typ": "at+jwt"} | (header or {})
-        headers = {name: value for name, value in headers.items() if value is not None}
-        return signed(headers, payload, signer)
-
-
-def part(content: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
-
-
-def signed(header: dict[str, object], payload: dict[str, object], key: OKPKey) -> str:
-    """Any header and payload, truly signed: the library would refuse to make what it ought to refuse."""
-    text = f"{part(header)}.{part(payload)}"
-    signature = key.private_key.sign(text.encode())  # type: ignore[union-attr]
-    return f"{text}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+from tests.kit.tokens import TENANT, Auth, a_key, part
 
 
 @pytest.fixture
@@ -127,7 +77,7 @@ async def test_a_token_with_a_wrong_or_missing_claim_is_refused(
     auth: Auth, verifier: TokenVerifier, claims: dict[str, object]
 ) -> None:
     with pytest.raises(Unauthenticated):
-        await verifier.verify(auth.token(**claims))
+        await verifier.verify(auth.token(**claims))  # type: ignore[arg-type]
 
 
 BAD_HEADERS: list[dict[str, object]] = [
@@ -241,87 +191,6 @@ async def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) 
 async def test_no_text_makes_the_check_fail_otherwise(verifier: TokenVerifier, token: str) -> None:
     with pytest.raises(Unauthenticated):
         await verifier.verify(token)
-
-
-async def test_keys_are_fetched_once_for_many_tokens(auth: Auth, verifier: TokenVerifier) -> None:
-    await asyncio.gather(*(verifier.verify(auth.token()) for _ in range(50)))
-    assert auth.requests == 1
-
-
-async def test_a_new_key_is_asked_for_once_when_its_first_token_comes(auth: Auth, verifier: TokenVerifier) -> None:
-    old = auth.token()
-    await verifier.verify(old)
-    verifier._fetched_at -= 6  # noqa: SLF001 as if the keys were six seconds old
-    auth.keys.append(a_key())
-
-    await asyncio.gather(*(verifier.verify(auth.token()) for _ in range(20)))
-    await verifier.verify(old)
-
-    assert auth.requests == 2
-
-
-async def test_unknown_keys_are_no_storm_of_requests(auth: Auth, verifier: TokenVerifier) -> None:
-    await verifier.verify(auth.token())
-    verifier._fetched_at -= 6  # noqa: SLF001
-    for _ in range(3):
-        results = await asyncio.gather(
-            *(verifier.verify(auth.token({"kid": f"k{n}"})) for n in range(30)), return_exceptions=True
-        )
-        assert {type(result) for result in results} == {Unauthenticated}
-    assert auth.requests == 2
-
-
-async def test_what_is_no_token_makes_nobody_ask_for_keys(auth: Auth, verifier: TokenVerifier) -> None:
-    await verifier.verify(auth.token())
-    verifier._fetched_at -= 6  # noqa: SLF001
-    for token in ("x.y.z", auth.token(key=a_key(), header={"kid": auth.keys[0].kid})):
-        with pytest.raises(Unauthenticated):
-            await verifier.verify(token)
-    assert auth.requests == 1
-
-
-async def test_a_key_that_was_withdrawn_is_forgotten(auth: Auth, verifier: TokenVerifier) -> None:
-    token = auth.token()
-    await verifier.verify(token)
-    auth.keys[:] = [a_key()]
-    verifier._fetched_at -= 301  # noqa: SLF001
-    with pytest.raises(Unauthenticated):
-        await verifier.verify(token)
-
-
-async def test_without_keys_nobody_can_be_checked_and_waiting_callers_share_one_request(
-    auth: Auth, verifier: TokenVerifier
-) -> None:
-    auth.away = True
-    results = await asyncio.gather(*(verifier.verify(auth.token()) for _ in range(20)), return_exceptions=True)
-    assert {type(result) for result in results} == {KeysUnavailable}
-    assert auth.requests == 1
-
-    auth.away = False
-    assert await verifier.verify(auth.token())
-
-
-async def test_known_keys_serve_on_while_auth_is_away(auth: Auth, verifier: TokenVerifier) -> None:
-    await verifier.verify(auth.token())
-    auth.away = True
-    verifier._fetched_at -= 301  # noqa: SLF001
-    assert await verifier.verify(auth.token())
-
-
-@pytest.mark.parametrize("document", [[], {}, {"keys": 7}, {"keys": [{"kty": "XX"}]}, "x"])
-async def test_a_document_that_holds_no_keys_is_as_good_as_none(document: object) -> None:
-    async def source() -> KeySet:
-        return KeySet.import_key_set(document)  # type: ignore[arg-type]
-
-    with pytest.raises((KeysUnavailable, Unauthenticated)):
-        await TokenVerifier(source, "fillstream", "fillstream").verify(Auth().token())
-
-
-async def test_a_jwks_server_that_is_away_is_said_so(settings: Settings) -> None:
-    nowhere = settings.model_copy(update={"jwks_url": "http://127.0.0.1:9/jwks.json"})
-    async with token_verifier(nowhere) as verifier:
-        with pytest.raises(KeysUnavailable):
-            await verifier.verify(Auth().token())
 
 
 @pytest.fixture

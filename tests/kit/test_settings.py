@@ -60,6 +60,6 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(f"FILLSTREAM_{name.upper()}", str(value))
     monkeypatch.setenv("FILLSTREAM_HTTP_CORS_ORIGINS", '["https://a.example"]')
 
-    settings = Settings()  # type: ignore[call-arg]
+    settings = Settings()
     assert settings.http_cors_origins == ("https://a.example",)
     assert settings.kafka_bootstrap == "h:9092"

@@ -21,7 +21,7 @@ async def _die(*_arguments: object) -> None:
 
 async def die_before_offsets_are_committed(settings: Settings) -> None:
     """Take events, commit their effects, and die."""
-    consumer_module._commit = _die  # noqa: SLF001
+    consumer_module._commit = _die  # type: ignore[assignment]  # noqa: SLF001
     async with consuming(settings, Faults()):
         await asyncio.Event().wait()
 
@@ -43,4 +43,4 @@ async def die_before_rows_are_moved(settings: Settings) -> None:
 _DEATHS = MappingProxyType({"consumer": die_before_offsets_are_committed, "relay": die_before_rows_are_moved})
 
 if __name__ == "__main__":
-    asyncio.run(_DEATHS[sys.argv[1]](Settings()))  # type: ignore[call-arg]
+    asyncio.run(_DEATHS[sys.argv[1]](Settings()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import asyncpg
@@ -41,6 +41,32 @@ async def tenant_tables(connection: Connection, schema: str) -> list[Table]:
         schema,
     )
     return [Table(*row) for row in rows]
+
+
+async def open_tables(connection: Connection, schema: str) -> list[str]:
+    """Tables with a `tenant_id` whose rows are not kept apart, or not from their owner."""
+    return [
+        str(table) for table in await tenant_tables(connection, schema) if not (table.row_security and table.forced)
+    ]
+
+
+async def strong_roles(connection: Connection, roles: Collection[str]) -> list[str]:
+    """Those of the roles that can log in, pass row-level security, or make others do so."""
+    rows = await connection.fetch(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY($1) AND "
+        "(rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)",
+        roles,
+    )
+    return [row[0] for row in rows]
+
+
+async def memberships(connection: Connection, roles: Collection[str]) -> list[str]:
+    """What those of the roles that are members of others are members of: `orders_api in orders_owner`."""
+    rows = await connection.fetch(
+        "SELECT member::regrole || ' in ' || roleid::regrole FROM pg_auth_members WHERE member::regrole::text = ANY($1)",
+        roles,
+    )
+    return [row[0] for row in rows]
 
 
 async def unprotected_views(connection: Connection, schema: str) -> list[str]:

@@ -141,7 +141,7 @@ def test_every_operation_describes_its_problems_and_itself() -> None:
 
 
 def test_a_missing_problem_is_found() -> None:
-    responses = {status: {"content": {"application/problem+json": {}}} for status in _PROBLEMS - {"409"}}
+    responses: Document = {status: {"content": {"application/problem+json": {}}} for status in _PROBLEMS - {"409"}}
     assert undescribed_problems(Operation("get", "/", {"responses": responses | {"200": {}}})) == {"409"}
 
 

@@ -29,6 +29,8 @@ _SECURITY_HEADERS = {
 }
 # Others are the client's invention, and each would be a new series of the metric.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# In the metric alone: the client left before there was an answer.
+_LEFT = 499
 _STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 
 _cause: ContextVar[Cause] = ContextVar("cause")
@@ -86,7 +88,7 @@ class Observe:
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            REQUEST_SECONDS.labels(self.context, method, route, status).observe(time.perf_counter() - started)
+            REQUEST_SECONDS.labels(self.context, method, route, status or _LEFT).observe(time.perf_counter() - started)
 
     def _add_headers(self, headers: MutableHeaders, cause: Cause) -> None:
         headers["X-Correlation-Id"] = str(cause.correlation_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -67,7 +67,7 @@ async def match_bars(tx: Tx, venue: PaperVenue, closed: Sequence[ClosedBar]) -> 
         await save_changed(tx, {order.account_id for order in settled}, books.values())
 
 
-def _reports(resting: Sequence[Resting], series: defaultdict[Symbol, list[Bar]]) -> list[_Report]:
+def _reports(resting: Sequence[Resting], series: Mapping[Symbol, Sequence[Bar]]) -> list[_Report]:
     """What becomes of the orders, in the order in which it happens."""
     matched = [(one.order, match(one.order.instruction, series[one.order.symbol], one.session)) for one in resting]
     return sorted((_Report(order, outcome) for order, outcome in matched if outcome), key=lambda report: report.place)
