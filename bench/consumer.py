@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import platform
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from statistics import median
 
@@ -42,8 +42,11 @@ async def measure(events: int, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure, tell, and keep the results."""
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    arguments = ArgumentParser(description=__doc__)
+    arguments.add_argument("events", type=int, nargs="?", default=60_000)
+    arguments.add_argument("rounds", type=int, nargs="?", default=3)
+    chosen = arguments.parse_args()
+    events, rounds = chosen.events, chosen.rounds
     rates = asyncio.run(measure(events, rounds))
     of_hand, of_plain = rates["kit"] / rates["by hand"], rates["kit"] / rates["plain FastStream"]
     print(f"{events} events, median of {rounds} rounds, events a second")

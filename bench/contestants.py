@@ -23,6 +23,7 @@ from libs.kit.kafka import connection
 from libs.schema.orders import OrderFilled
 
 _BATCH = 1_000
+_LOOK_SECONDS = 0.05
 
 
 async def kit(arena: Arena, group: str) -> float:
@@ -31,11 +32,17 @@ async def kit(arena: Arena, group: str) -> float:
     async with database(arena.settings, "bench") as db:
         started = time.perf_counter()
         async with consumer(db, arena.settings, [change_positions], group=group):
-            while await watch.fetchval("SELECT count(*) FROM inbox") < arena.events:
-                await asyncio.sleep(0.05)
+            await _until_handled(watch, arena.events)
             seconds = time.perf_counter() - started
     await watch.close()
     return seconds
+
+
+async def _until_handled(watch: asyncpg.Connection[asyncpg.Record], events: int) -> None:
+    handled = 0
+    while handled < events:
+        await asyncio.sleep(_LOOK_SECONDS)
+        handled = await watch.fetchval("SELECT count(*) FROM inbox")
 
 
 async def by_hand(arena: Arena, group: str) -> float:

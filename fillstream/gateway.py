@@ -18,8 +18,9 @@ from libs.kit.http.problems import problem_response
 
 
 def prefix_of(path: str) -> str:
-    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`."""
-    return "/" + "/".join(path.split("/")[1:3])
+    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`; nothing for one that leads upwards."""
+    segments = path.split("/")
+    return "" if {".", ".."} & set(segments) else "/" + "/".join(segments[1:3])
 
 
 def prefixes(context: Context) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from fillstream.contexts import Context, load_all
 from libs.kit.errors import FillstreamError
@@ -44,8 +45,12 @@ class Installation:
             return kind(**(dict(self.values) | changes))
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
-            name = "FILLSTREAM_" + "_".join(map(str, first["loc"])).upper()
+            name = "_".join(["FILLSTREAM", *map(str, first["loc"])]).upper()
             raise ConfigurationError(f"{name}: {first['msg']}") from error
+        except SettingsError as error:
+            # A list that is no JSON; the text says which in the words of pydantic-settings.
+            names = [f"FILLSTREAM_{name.upper()}" for name in kind.model_fields if f'"{name}"' in str(error)]
+            raise ConfigurationError(f"{', '.join(names)}: should be a JSON list") from error
 
     def of(self, context: Context, **changes: Any) -> Settings:
         """The settings of one context."""

@@ -27,7 +27,9 @@ def forwarding_to(url: str, client: httpx2.AsyncClient) -> ASGIApp:
 
 
 async def _forward(request: Request, url: str, client: httpx2.AsyncClient) -> Response:
-    target = f"{url}{request.url.path}" + (f"?{request.url.query}" if request.url.query else "")
+    # As it was written: decoded, an escaped slash or question mark would mean something else.
+    path = request.scope["raw_path"].decode("ascii")
+    target = f"{url}{path}" + (f"?{request.url.query}" if request.url.query else "")
     headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
     try:
         answer = await client.send(
@@ -36,10 +38,9 @@ async def _forward(request: Request, url: str, client: httpx2.AsyncClient) -> Re
     except httpx2.HTTPError:
         return problem_response(503, "unavailable", "the service does not answer now", retry_after=1)
     response = StreamingResponse(_body(answer), answer.status_code, background=BackgroundTask(answer.aclose))
-    # Pair by pair: a header such as Set-Cookie may come more than once.
-    response.raw_headers = [
-        (name.lower(), value) for name, value in answer.headers.raw if name.decode().lower() not in _HOP_BY_HOP
-    ]
+    # Pair by pair: a header such as Set-Cookie may come more than once. The date is added by our own server.
+    dropped = {name.encode() for name in (*_HOP_BY_HOP, "date")}
+    response.raw_headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in dropped]
     return response
 
 

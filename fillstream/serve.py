@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -45,7 +46,8 @@ class Serving:
         stop.cancel()
         for probe in probes:
             if probe.task is not None and probe.task.done():
-                raise Fatal(f"the {probe.name} has ended") from probe.task.exception()
+                error = probe.task.exception()
+                raise Fatal(f"the {probe.name} has ended: {error!r}") from error
 
 
 class _Server(uvicorn.Server):
@@ -71,11 +73,13 @@ async def listening(app: ASGIApp, listener: socket) -> AsyncIterator[None]:
 
 
 def bind(host: str, port: int) -> socket:
-    """A socket bound to the address; port 0 takes a free one. Raises PortTaken."""
+    """A listening socket at the address; port 0 takes a free one. Raises PortTaken."""
     listener = socket(AF_INET, SOCK_STREAM)
     listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From now on connections wait for the server instead of being refused.
+        listener.listen()
     except OSError as error:
         listener.close()
         raise PortTaken(f"{host}:{port} can't be listened at: {error.strerror or error}") from error
@@ -106,31 +110,33 @@ async def serving(contexts: Sequence[Context], where: Installation) -> AsyncIter
 async def _together(parts: Sequence[AbstractAsyncContextManager[Service]]) -> AsyncIterator[list[Service]]:
     """Start services at the same time, each in a task of its own, and stop them at the same time."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    ready: list[asyncio.Future[Service]] = [loop.create_future() for _ in parts]
-
-    async def hold(part: AbstractAsyncContextManager[Service], started: asyncio.Future[Service]) -> None:
-        try:
-            async with part as service:
-                if not started.done():
-                    started.set_result(service)
-                await stop.wait()
-        except Exception as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    tasks = [asyncio.create_task(hold(part, started)) for part, started in zip(parts, ready, strict=True)]
+    ready: list[asyncio.Future[Service]] = [asyncio.get_running_loop().create_future() for _ in parts]
+    tasks = [asyncio.create_task(_hold(part, started, stop)) for part, started in zip(parts, ready, strict=True)]
     try:
-        yield await asyncio.gather(*ready)
+        # A service that can't start ends its task, and the future that it was to fill stays empty.
+        for started, task in zip(ready, tasks, strict=True):
+            either: set[asyncio.Future[Any]] = {started, task}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        yield [started.result() for started in ready]
     finally:
         stop.set()
         for task, started in zip(tasks, ready, strict=True):
-            if not started.done() or started.cancelled():
+            if not started.done():
                 task.cancel()
         for error in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(error, Exception):
                 raise error
+
+
+async def _hold(
+    part: AbstractAsyncContextManager[Service], started: asyncio.Future[Service], stop: asyncio.Event
+) -> None:
+    """Run one service until `stop`."""
+    async with part as service:
+        started.set_result(service)
+        await stop.wait()
 
 
 def _named_probes(services: Sequence[Service]) -> list[Probe]:

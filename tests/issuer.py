@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import uvicorn
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from fillstream.serve import bind, listening
 from libs.kit.ids import uuid7
 
 ALL_SCOPES = (
@@ -47,11 +46,6 @@ async def running_issuer() -> AsyncIterator[Issuer]:
     key = OKPKey.generate_key("Ed25519", {"use": "sig"}, auto_kid=True)
     app = FastAPI()
     app.get("/.well-known/jwks.json")(lambda: {"keys": [key.as_dict(private=False)]})
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Issuer(key, f"http://127.0.0.1:{port}/.well-known/jwks.json")
-    server.should_exit = True
-    await task
+    listener = bind("127.0.0.1", 0)
+    async with listening(app, listener):
+        yield Issuer(key, f"http://127.0.0.1:{listener.getsockname()[1]}/.well-known/jwks.json")

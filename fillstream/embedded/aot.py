@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from fillstream.embedded.concurrency import uninterrupted
+from fillstream.embedded.concurrency import unless_done
 from fillstream.embedded.errors import StackError
 from fillstream.embedded.home import only_user, open_home
 from fillstream.embedded.kafka import JVM, KafkaRuntime, KafkaServer
@@ -57,13 +57,10 @@ async def _make(runtime: KafkaRuntime, target: Path) -> None:
     fresh = home.path / target.name
     server = KafkaServer(home, runtime.with_options(f"-XX:AOTCacheOutput={fresh}"))
     with only_user(home):
-        try:
+        async with unless_done(server.kill):
             await server.start()
             await _exercise(server.bootstrap)
             await server.stop(WRITING_SECONDS)
-        except BaseException:
-            await uninterrupted(server.kill())
-            raise
         if not fresh.exists():
             raise StackError("Java wrote no cache.")
         fresh.replace(target)

@@ -1,7 +1,10 @@
 """How do several things start together, and end whatever happens?"""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from libs.kit.cancellation import uninterrupted
 
 
 async def together(*work: Coroutine[object, object, None]) -> None:
@@ -14,15 +17,10 @@ async def together(*work: Coroutine[object, object, None]) -> None:
         raise failures.exceptions[0] from failures
 
 
-async def uninterrupted(work: Coroutine[object, object, None]) -> None:
-    """Finish the work even when we are cancelled meanwhile; the cancellation goes on afterwards."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    task.result()
-    if cancelled:
-        raise cancelled
+@asynccontextmanager
+async def unless_done(undo: Callable[[], Coroutine[object, object, None]]) -> AsyncIterator[None]:
+    """Undo, even when we are cancelled, what the body did not finish."""
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(lambda: uninterrupted(undo()))
+        yield
+        stack.pop_all()

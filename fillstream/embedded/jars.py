@@ -19,9 +19,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from fillstream.embedded.concurrency import together, uninterrupted
+from fillstream.embedded.concurrency import together
 from fillstream.embedded.errors import StackError
 from fillstream.embedded.home import writable
+from libs.kit.cancellation import uninterrupted
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kafka"
 LOCK = DEPLOY / "jgo.lock.toml"

@@ -14,6 +14,7 @@ from pathlib import Path
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from fillstream.embedded.concurrency import unless_done
 from fillstream.embedded.home import Home
 from fillstream.embedded.jars import DEPLOY
 from fillstream.embedded.java import Java
@@ -92,11 +93,8 @@ class KafkaServer:
         await self._format()
         with taken(self._port, "Kafka"), taken(controller, "Kafka"):
             process.spawn(self._command("kafka.Kafka", str(self._home.kafka_properties)))
-            try:
+            async with unless_done(self.kill):
                 await process.ready(self._answers, START_SECONDS)
-            except BaseException:
-                await self.kill()
-                raise
 
     async def stop(self, patience: float = STOP_SECONDS) -> None:
         """Stop the node; it is killed when it takes longer than `patience` seconds."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from fillstream.embedded.accounts import Account, reachable_copy, reachable_root, server_account
+from fillstream.embedded.concurrency import unless_done
 from fillstream.embedded.errors import StackError
 from fillstream.embedded.home import Home
 from fillstream.embedded.ports import LOOPBACK, choose_port, taken
@@ -107,12 +108,9 @@ class PostgresServer:
             raise AssertionError
         with taken(port, "PostgreSQL"):
             process.spawn(command)
-            try:
+            async with unless_done(self.kill):
                 await process.ready(lambda: _accepts(data, process.pid), START_SECONDS)
                 await self._ensure_database()
-            except BaseException:
-                await self.kill()
-                raise
 
     def _url(self, database: str) -> str:
         password = self._home.password.read_text().strip()

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from fillstream.embedded import kafka, postgres
 from fillstream.embedded.aot import with_aot_cache
-from fillstream.embedded.concurrency import together, uninterrupted
+from fillstream.embedded.concurrency import together
 from fillstream.embedded.errors import StackError, said
 from fillstream.embedded.home import Home, is_used, only_user, open_home
 from fillstream.embedded.jars import ensure_jars, kafka_version, locked_jars
 from fillstream.embedded.java import find_java
 from fillstream.embedded.kafka import KafkaRuntime, KafkaServer
 from fillstream.embedded.postgres import PostgresServer
+from libs.kit.cancellation import uninterrupted
 
 __all__ = ["Endpoints", "StackError", "embedded_stack", "kafka_runtime", "remove_home", "running_endpoints"]
 

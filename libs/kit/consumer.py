@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -29,7 +29,7 @@ from libs.kit.inbox import Arrival, Inbox, read
 from libs.kit.kafka import security
 from libs.kit.logging import logger
 from libs.kit.metrics import CONSUMER_LAG, DEAD_LETTERS
-from libs.kit.outages import is_outage
+from libs.kit.outages import DatabaseAway
 from libs.kit.settings import Settings
 
 log = logger(__name__)
@@ -42,6 +42,15 @@ _OUTAGE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _WATCH_SECONDS = 2.0
 _FATAL_STALLS = 4
 _STOP_SECONDS = 20.0
+_DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records as they came, and what became of reading them."""
+
+    records: Sequence[Record]
+    arrivals: Sequence[Arrival]
 
 
 @dataclass(eq=False)
@@ -50,49 +59,83 @@ class Consumer:
 
     inbox: Inbox
     settings: Settings
+    _read: asyncio.Queue[Batch | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    """The next batch, decoded while the database works on the one before; None at the end."""
+    _closed: bool = False
     _progress: float = field(default_factory=time.monotonic)
-    _busy: bool = False
+    _in_hand: int = 0
     _lag: int = 0
     _unreachable: str | None = None
 
-    async def take(self, records: Sequence[Record]) -> None:
-        """Handle a batch to its end, however long an outage lasts."""
-        self._busy, self._progress = True, time.monotonic()
-        arrivals = [read(record) for record in records]
+    async def read(self, records: Sequence[Record]) -> None:
+        """Decode a batch and leave it to `work`; after `close`, leave it to whoever gets it next."""
+        if self._closed:
+            return
+        self._in_hand += 1
+        self._progress = time.monotonic()
+        await self._read.put(Batch(records, [read(record) for record in records]))
+
+    async def work(self, done: Callable[[Sequence[Record]], Awaitable[None]]) -> None:
+        """Handle the batches in their order, each to its end, and then tell `done`; until `close`."""
+        while (batch := await self._next()) is not None:
+            await self._take(batch.arrivals)
+            await done(batch.records)
+            self._in_hand -= 1
+            self._progress = time.monotonic()
+
+    def close(self) -> None:
+        """Read no more, and let `work` end when all that was read is handled."""
+        self._closed = True
+        if self._read.empty():
+            self._read.put_nowait(None)
+
+    def forget(self) -> None:
+        """Drop what was read and not handled; it will be delivered again."""
+        while not self._read.empty():
+            self._read.get_nowait()
+
+    async def _next(self) -> Batch | None:
+        if self._closed and self._read.empty():
+            return None
+        return await self._read.get()
+
+    async def _take(self, arrivals: Sequence[Arrival]) -> None:
+        """Handle a batch, however long an outage lasts; if it fails, record by record."""
+        error = await self._failure(arrivals)
+        if error is not None:
+            log.warning("batch_failed", context=self.inbox.db.schema, records=len(arrivals), error=repr(error))
+            for arrival in arrivals:
+                await self._take_one(arrival)
+
+    async def _take_one(self, arrival: Arrival) -> None:
+        for delay in (*_ATTEMPT_DELAYS, None):
+            error = await self._failure([arrival])
+            self._progress = time.monotonic()
+            if error is None:
+                return
+            if delay is None:
+                break
+            await asyncio.sleep(delay)
+        log.error("event_dead", context=self.inbox.db.schema, offset=arrival.record.offset, exc_info=error)
+        reason, attempts = f"{type(error).__name__}: {error}", len(_ATTEMPT_DELAYS) + 1
+        await self._through_outages(lambda: self.inbox.give_up(arrival, reason, attempts))
+
+    async def _failure(self, arrivals: Sequence[Arrival]) -> Exception | None:
+        """Handle the records in one transaction; what a handler raised, or None when all went well."""
         try:
             await self._through_outages(lambda: self.inbox.take(arrivals))
         except Fatal:
             raise
-        except Exception as error:  # noqa: BLE001 the edge: whatever a handler raises, the batch goes on record by record
-            log.warning("batch_failed", context=self.inbox.db.schema, records=len(arrivals), error=repr(error))
-            for arrival in arrivals:
-                await self._take_one(arrival)
-        self._busy, self._progress = False, time.monotonic()
-
-    async def _take_one(self, arrival: Arrival) -> None:
-        for attempt, delay in enumerate((*_ATTEMPT_DELAYS, None), start=1):
-            try:
-                await self._through_outages(lambda: self.inbox.take([arrival]))
-            except Fatal:
-                raise
-            except Exception as error:
-                if delay is not None:
-                    await asyncio.sleep(delay)
-                    continue
-                log.exception("event_dead", context=self.inbox.db.schema, offset=arrival.record.offset)
-                reason = f"{type(error).__name__}: {error}"
-                await self._through_outages(lambda: self.inbox.give_up(arrival, reason, attempt))  # noqa: B023 called at once
-            break
-        self._progress = time.monotonic()
+        except Exception as error:  # noqa: BLE001 the edge: whatever a handler raises counts against its events alone
+            return error
+        return None
 
     async def _through_outages(self, work: Callable[[], Awaitable[None]]) -> None:
         failures = 0
         while True:
             try:
                 return await work()
-            except Exception as error:
-                if not is_outage(error):
-                    raise
+            except DatabaseAway as error:
                 delay = _OUTAGE_DELAYS[min(failures, len(_OUTAGE_DELAYS) - 1)]
                 failures += 1
                 log.warning("database_away", context=self.inbox.db.schema, error=repr(error), retry_in_seconds=delay)
@@ -117,11 +160,8 @@ class Consumer:
             self._unreachable = None
         except (KafkaError, OSError, TimeoutError) as error:
             self._unreachable = f"the broker does not answer: {error!r}"
-        try:
+        with suppress(DatabaseAway):
             await self._measure_dead_letters()
-        except Exception as error:
-            if not is_outage(error):
-                raise
 
     async def _measure_lag(self, client: AIOKafkaConsumer) -> int:
         ends: dict[TopicPartition, int] = await client.end_offsets(client.assignment())
@@ -138,7 +178,7 @@ class Consumer:
         DEAD_LETTERS.labels(self.inbox.db.schema).set(rows[0][0])
 
     def _stalled_for(self) -> float:
-        if self._lag == 0 and not self._busy:
+        if self._lag == 0 and not self._in_hand:
             self._progress = time.monotonic()
         return time.monotonic() - self._progress
 
@@ -191,49 +231,48 @@ async def consumer(
         decoder=_as_it_is,
     )
     worker = Consumer(Inbox(db, handlers), settings)
-    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @subscriber
     async def take(records: tuple[Record, ...]) -> None:
-        try:
-            await worker.take(records)
-            await _commit(subscriber, records)
-        except Fatal as error:
-            failed.set_exception(error)
-        except Exception as error:
-            log.critical("consumer_broken", context=db.schema, exc_info=error)
-            failed.set_exception(Fatal(f"{db.schema} can't go on: {error!r}"))
-        else:
-            return
-        await asyncio.Event().wait()  # nothing more may be taken or committed
+        await worker.read(records)
 
     await broker.start()
-    task = asyncio.create_task(_first(worker.watch(subscriber), failed), name=f"consumer-{db.schema}")
+    watching = asyncio.create_task(worker.watch(subscriber), name=f"watch-{db.schema}")
+    working = asyncio.create_task(
+        worker.work(lambda records: _commit(subscriber.consumer, records)), name=f"consumer-{db.schema}"
+    )
+    task = asyncio.create_task(_until_one_ends(watching, working))
     try:
         yield Probe("consumer", worker.probe, task)
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        watching.cancel()
+        await _drain(worker, working)
+        await asyncio.gather(task, watching, return_exceptions=True)
         await broker.stop()
 
 
-async def _first(watch: Awaitable[None], failed: asyncio.Future[None]) -> None:
-    watching = asyncio.ensure_future(watch)
-    try:
-        await asyncio.wait({watching, failed}, return_when=asyncio.FIRST_COMPLETED)
-        for future in (failed, watching):
-            if future.done():
-                future.result()
-    finally:
-        watching.cancel()
+async def _until_one_ends(*tasks: asyncio.Task[None]) -> None:
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
 
 
-async def _commit(subscriber: BatchSubscriber, records: Sequence[Record]) -> None:
+async def _drain(worker: Consumer, working: asyncio.Task[None]) -> None:
+    """Let what was read be handled and committed, for a bounded time; the rest will be delivered again."""
+    worker.close()
+    await asyncio.wait({working}, timeout=_DRAIN_SECONDS)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    worker.forget()
+
+
+async def _commit(client: AIOKafkaConsumer | None, records: Sequence[Record]) -> None:
     """Commit just past these records; what can't be committed will be delivered again and found in the inbox."""
-    if subscriber.consumer is None:
+    if client is None:
         return
     offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
     try:
-        await subscriber.consumer.commit(offsets)
+        await client.commit(offsets)
     except KafkaError as error:
-        log.warning("offsets_not_committed", group=subscriber.group_id, error=repr(error))
+        log.warning("offsets_not_committed", error=repr(error))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,14 +12,14 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Executable, Result, Select, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import QueuePool
 
+from libs.kit.cancellation import uninterrupted
 from libs.kit.ids import uuid7
 from libs.kit.metrics import POOL_IN_USE, POOL_SIZE
 from libs.kit.model import Aggregate
-from libs.kit.outages import DatabaseAway
+from libs.kit.outages import DATABASE_ERRORS, DatabaseAway, is_outage
 from libs.kit.outbox import OutboxRow, insert_outbox, outbox_row
 from libs.kit.settings import Settings
 from libs.schema.event import Cause, DomainEvent
@@ -153,16 +152,19 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, role: Role, tenant: str, cause: Cause | None) -> AsyncIterator[Tx]:
-        session = AsyncSession(self._engines[role], expire_on_commit=False)
+        """A transaction. Raises DatabaseAway when it can't begin, or is cut off."""
         try:
-            await _take_on(session, tenant)
-            tx = Tx(session, self.schema, self.clock(), cause or Cause(uuid7()))
-            yield tx
-            await tx.write_events()
-            # A cancellation in the middle of COMMIT would leave the connection with an open transaction.
-            await _to_its_end(session.commit())
-        finally:
-            await _to_its_end(session.close())
+            async with _session(self._engines[role]) as session:
+                await _take_on(session, tenant)
+                tx = Tx(session, self.schema, self.clock(), cause or Cause(uuid7()))
+                yield tx
+                await tx.write_events()
+                # A cancellation in the middle of COMMIT would leave the connection with an open transaction.
+                await uninterrupted(session.commit())
+        except DATABASE_ERRORS as error:
+            if is_outage(error):
+                raise DatabaseAway(f"the transaction was cut off: {error!r}") from error
+            raise
 
     async def connect_worker(self) -> asyncpg.Connection[Record]:
         """A connection of its own, outside the pool, with the worker's role: for locks and LISTEN."""
@@ -182,27 +184,22 @@ class Database:
                 POOL_SIZE.labels(self.schema, role).set(engine.pool.size())
 
 
+@asynccontextmanager
+async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    session = AsyncSession(engine, expire_on_commit=False)
+    try:
+        yield session
+    finally:
+        await uninterrupted(session.close())
+
+
 async def _take_on(session: AsyncSession, tenant: str) -> None:
     """Begin, for a tenant or none. Raises DatabaseAway for whatever goes wrong: no work of ours has begun yet."""
     try:
         # Local to the transaction, so that a pooled connection carries no tenant into the next one.
         await session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant})
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DATABASE_ERRORS as error:
         raise DatabaseAway(f"no transaction can begin: {error!r}") from error
-
-
-async def _to_its_end(work: Coroutine[object, object, None]) -> None:
-    """Finish the work even when we are cancelled meanwhile; the cancellation goes on afterwards."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled from task.exception()
-    task.result()
 
 
 def _server_settings(schema: str, role: Role) -> dict[str, str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError
+import asyncpg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from libs.kit.errors import FillstreamError
+
+DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What the drivers raise, whoever is at fault."""
 
 # SQLSTATE classes: connection, transaction rollback (deadlock, serialization), resources, operator intervention, system.
 _OUTAGE_CLASSES = frozenset({"08", "40", "53", "57", "58"})

@@ -16,7 +16,7 @@ from libs.kit.errors import Conflict, FillstreamError, NotFound
 from libs.kit.handlers import Handlers
 from libs.kit.inbox import Inbox, read
 from libs.kit.logging import logger
-from libs.kit.outages import is_outage
+from libs.kit.outages import DatabaseAway
 
 log = logger(__name__)
 
@@ -83,9 +83,9 @@ async def _release(inbox: Inbox, letter: DeadLetter) -> Outcome:
         try:
             if not await _handle_first(inbox, letter):
                 return Outcome(handled, 0, None)
-        except Exception as error:
-            if is_outage(error):
-                raise
+        except DatabaseAway:
+            raise
+        except Exception as error:  # noqa: BLE001 the edge: whatever a handler raises is noted on the letter
             reason = f"{type(error).__name__}: {error}"
             log.warning("retry_failed", context=inbox.db.schema, letter=str(letter.id), error=reason)
             return Outcome(handled, await _record_failure(inbox.db, letter, reason), reason)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.logging import logger
-from libs.kit.outages import is_outage
+from libs.kit.outages import DatabaseAway
 from services.billing import commands
 
 log = logger(__name__)
@@ -29,11 +29,7 @@ async def _run(db: Database, every_seconds: float) -> None:
     while True:
         try:
             await _expire_all(db)
-        except Exception as error:
-            # The edge of the task: an outage passes, anything else ends the task and with it the process.
-            if not is_outage(error):
-                log.exception("trial_expiry_failed")
-                raise
+        except DatabaseAway as error:
             log.warning("trial_expiry_interrupted", error=repr(error), retry_in_seconds=every_seconds)
         await asyncio.sleep(every_seconds)
 

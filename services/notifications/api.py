@@ -14,7 +14,7 @@ from libs.kit.db import Database
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
 from libs.kit.logging import logger
-from libs.kit.outages import is_outage
+from libs.kit.outages import DatabaseAway
 from libs.kit.security import Caller, requires
 from libs.schema.notifications import NotificationType
 from libs.schema.values import UtcDatetime
@@ -147,9 +147,7 @@ async def _look(db: Database, caller: Caller, position: int) -> list[Notificatio
         async with db.transaction(caller.tenant_id) as tx:
             rows = await queries.notifications_after(tx, position, _STREAM_BATCH)
             return [NotificationOut.of(row) for row in rows]
-    except Exception as error:
-        if not is_outage(error):
-            raise
+    except DatabaseAway as error:
         log.warning("stream_ended", error=repr(error))
         return None
 

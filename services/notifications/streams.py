@@ -18,7 +18,7 @@ from libs.kit.db import Database
 from libs.kit.errors import Rejected
 from libs.kit.health import Probe
 from libs.kit.logging import logger
-from libs.kit.outages import is_outage
+from libs.kit.outages import DATABASE_ERRORS
 from services.notifications.repository import WAKE_CHANNEL
 from services.notifications.settings import Settings
 
@@ -101,9 +101,7 @@ class Streams:
         while True:
             try:
                 await self._listen_once()
-            except Exception as error:
-                if not is_outage(error):
-                    raise
+            except DATABASE_ERRORS as error:
                 log.warning("streams_unheard", error=repr(error), retry_in_seconds=_RETRY_SECONDS)
             await asyncio.sleep(_RETRY_SECONDS)
 

@@ -179,7 +179,7 @@ class Admin:
     async def kill_connections(self, application: str = "fillstream-probe-%") -> None:
         """End the context's connections as a restart of the server would."""
         await self.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name LIKE $1",
             application,
         )
@@ -191,7 +191,7 @@ class Admin:
         name = self.url.rpartition("/")[2]
         try:
             await other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            await other.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+            await other.fetch("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", name)
             yield
         finally:
             await other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -9,8 +9,8 @@ import pytest
 from libs.kit import consumer as consumer_module
 from libs.kit.codec import headers_of
 from libs.kit.consumer import Consumer
-from libs.kit.dead_letters import Record
 from libs.kit.ids import uuid7
+from libs.kit.inbox import Arrival
 from libs.kit.settings import Settings
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.marketdata import InstrumentListed
@@ -199,12 +199,11 @@ async def test_a_consumer_that_dies_between_commit_and_offset_commit_has_one_eff
 async def test_what_breaks_the_consumer_itself_stops_it_and_nothing_is_committed(
     world: World, admin: Admin, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_consumer: Consumer, _records: list[Record]) -> None:
+    async def broken(_consumer: Consumer, _arrivals: list[Arrival]) -> None:
         raise RuntimeError("a bug of the kit")
 
     with monkeypatch.context() as patched:
-        patched.setattr(consumer_module, "_STOP_SECONDS", 0.1)
-        patched.setattr(Consumer, "take", broken)
+        patched.setattr(Consumer, "_take", broken)
         async with consuming(settings, Faults()) as running:
             await world.send(world.envelope(a_bar(), sequence=1))
 

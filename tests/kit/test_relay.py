@@ -125,7 +125,7 @@ def _note_terms(one: Relay, leading: list[Relay]) -> None:
 
 async def _kill_leader(admin: Admin) -> None:
     killed = await admin.fetch("""
-        SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
         WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()""")
     assert len(killed) == 1
 

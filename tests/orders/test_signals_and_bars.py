@@ -180,6 +180,18 @@ def a_wish(tenant_id: UUID, strategy_id: UUID, at: datetime, target: int, symbol
     return Wish(uuid7(), tenant_id, strategy_id, symbol, Decimal(target), Decimal(100), at, Cause(uuid7()))
 
 
+async def test_a_signal_is_checked_at_the_closes_of_its_own_time(workspace: Workspace, world: World) -> None:
+    """A short of 500 that doubled in price on the third day, heard of before two purchases of different days."""
+    await workspace.hears(a_signal(day(2), "-500", signal_type=SignalType.SHORT))
+    await workspace.sees(a_bar(day(2)), a_bar(day(3), close="190"))
+    of_the_third, of_the_fourth = a_signal(day(3), "10", symbol="IBM"), a_signal(day(4), "10", symbol="IBM")
+    await workspace.hears(of_the_third, of_the_fourth)
+
+    _, accepted = await world.expect(OrderAccepted, 2)
+    (denied,) = await world.expect(OrderDenied, 1)
+    assert (accepted.event.signal_id, denied.event.signal_id) == (of_the_third.signal_id, of_the_fourth.signal_id)
+
+
 async def test_a_batch_does_what_one_by_one_does(workspace: Workspace, world: World) -> None:
     """Two workspaces with the same wishes: one's come singly before the bars, the other's in one breath after them."""
     other = await open_workspace(world, workspace.running)

@@ -140,11 +140,8 @@ def _suppresses_everything(call: ast.Call) -> bool:
 
 
 def _lets_through(handler: ast.ExceptHandler) -> bool:
-    """Whether it ends with `raise`, or begins with `if not is_outage(error):` and a `raise` at the end of that."""
-    first, last = handler.body[0], handler.body[-1]
-    if isinstance(first, ast.If) and ast.unparse(first.test) == "not is_outage(error)":
-        last = first.body[-1]
-    return isinstance(last, ast.Raise)
+    """Whether it ends with `raise`."""
+    return isinstance(handler.body[-1], ast.Raise)
 
 
 def _scoped(tree: ast.AST, scope: str = "the module") -> Iterator[tuple[str, ast.AST]]:

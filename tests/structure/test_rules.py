@@ -14,13 +14,8 @@ _LINES = 400
 
 # (file, function): why it may catch everything.
 EDGES = {
-    (
-        "libs/kit/consumer.py",
-        "take",
-    ): "whatever a handler raises: the batch goes on record by record, or the process ends",
-    ("libs/kit/consumer.py", "_take_one"): "whatever a handler raises: the event is tried again and then buried",
+    ("libs/kit/consumer.py", "_failure"): "whatever a handler raises: the events are tried one by one, and then buried",
     ("libs/kit/http/observe.py", "__call__"): "the edge of HTTP: what nobody expected is logged and becomes a problem",
-    ("fillstream/serve.py", "hold"): "a service that can't start: whoever waits for it gets the error",
     ("libs/kit/retry.py", "_release"): "whatever a handler raises: the dead letter stays, with the new reason",
 }
 
@@ -57,7 +52,7 @@ BAD: list[tuple[Checker, str]] = [
     (rules.broad_excepts, "def f():\n try: g()\n except Exception: pass"),
     (rules.broad_excepts, "def f():\n try: g()\n except: return 1"),
     (rules.broad_excepts, "def f():\n try: g()\n except (ValueError, BaseException) as error: log(error)"),
-    (rules.broad_excepts, "def f():\n try: g()\n except Exception as error:\n  if not is_outage(error):\n   log()"),
+    (rules.broad_excepts, "def f():\n try: g()\n except Exception as error:\n  if known(error):\n   raise\n  wait()"),
     (rules.broad_excepts, "def f():\n with contextlib.suppress(Exception): g()"),
     (rules.undocumented, "x = 1"),
     (rules.undocumented, "'''Said.'''\nclass Order:\n '''Said.'''\n def fill(self): ..."),
@@ -77,10 +72,6 @@ GOOD: list[tuple[Checker, str]] = [
     (rules.floats, "fee = notional * Decimal('0.001') + 1"),
     (rules.broad_excepts, "def f():\n try: g()\n except ValueError: pass"),
     (rules.broad_excepts, "def f():\n try: g()\n except BaseException:\n  stop()\n  raise"),
-    (
-        rules.broad_excepts,
-        "def f():\n try: g()\n except Exception as error:\n  if not is_outage(error):\n   raise\n  wait()",
-    ),
     (rules.undocumented, "'''Said.'''\ndef _private(): ...\nclass Order:\n '''Said.'''\n def __len__(self): ..."),
 ]
 

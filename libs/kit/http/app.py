@@ -16,7 +16,7 @@ from libs.kit.health import Probe, ProbeFailed
 from libs.kit.http.limits import BodyLimits
 from libs.kit.http.observe import Observe, current_cause
 from libs.kit.http.problems import Problem, install_problems
-from libs.kit.outages import is_outage
+from libs.kit.outages import DatabaseAway
 from libs.kit.security import TokenVerifier
 from libs.kit.settings import Settings
 from libs.schema.event import Cause
@@ -122,8 +122,6 @@ async def _check_database(db: Database) -> None:
     try:
         async with db.work() as tx:
             await tx.execute(text("SELECT 1"))
-    except Exception as error:
-        if not is_outage(error):
-            raise
+    except DatabaseAway as error:
         msg = "the database does not answer"
         raise ProbeFailed(msg) from error
