@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,14 +54,30 @@ async def examine(contexts: Sequence[Context], where: Installation) -> AsyncGene
             yield Finding("clocks", await _check_clock(connection))
         finally:
             await connection.close()
-    yield Finding("broker and topics", await _check_topics(settings))
+    try:
+        missing = await _missing_topics(settings)
+    except (KafkaError, OSError, ValueError) as error:
+        why = f"Kafka does not answer at {settings.kafka_bootstrap} ({error})"
+        yield Finding("broker", f"{why}: check FILLSTREAM_KAFKA_BOOTSTRAP")
+    else:
+        yield Finding("broker", None)
+        yield Finding("topics", f"{', '.join(missing)} are missing: run `fillstream migrate`" if missing else None)
+
+
+async def require_servers(where: Installation) -> None:
+    """Refuse to work on servers that are away. Raises NotReady with what helps."""
+    await _require((), where, frozenset({"database", "broker"}))
 
 
 async def require_ready(contexts: Sequence[Context], where: Installation) -> None:
     """Refuse to start on what can't work. Raises NotReady with the first finding's advice."""
+    await _require(contexts, where, None)
+
+
+async def _require(contexts: Sequence[Context], where: Installation, wanted: Container[str] | None) -> None:
     async with aclosing(examine(contexts, where)) as findings:
         async for finding in findings:
-            if finding.advice is not None:
+            if finding.advice is not None and (wanted is None or finding.check in wanted):
                 raise NotReady(f"{finding.check}: {finding.advice}")
 
 
@@ -90,11 +106,8 @@ async def _check_clock(connection: asyncpg.Connection[asyncpg.Record]) -> str | 
     return None
 
 
-async def _check_topics(settings: Settings) -> str | None:
-    try:
-        async with admin(settings.kafka) as client:
-            existing = set(await client.list_topics())
-    except (KafkaError, OSError, ValueError) as error:
-        return f"Kafka does not answer at {settings.kafka_bootstrap} ({error}): check FILLSTREAM_KAFKA_BOOTSTRAP"
-    missing = [settings.kafka_prefix + topic for topic in TOPICS if settings.kafka_prefix + topic not in existing]
-    return f"the topics {', '.join(missing)} are missing: run `fillstream migrate`" if missing else None
+async def _missing_topics(settings: Settings) -> list[str]:
+    async with admin(settings.kafka) as client:
+        existing = set(await client.list_topics())
+    wanted = [settings.kafka_prefix + topic for topic in TOPICS]
+    return [topic for topic in wanted if topic not in existing]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
@@ -24,6 +26,10 @@ from libs.kit.settings import Settings
 
 log = logger(__name__)
 _STOP_SECONDS = 15
+
+
+Stopper = Callable[[asyncio.Event], AbstractAsyncContextManager[None]]
+"""Sets an event when the process has to stop."""
 
 
 class PortTaken(FillstreamError):
@@ -162,3 +168,21 @@ async def stopping_on_signals(stopped: asyncio.Event) -> AsyncIterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def stopping_on_end_of_input(stopped: asyncio.Event) -> AsyncIterator[None]:
+    """Set `stopped` when whoever holds the other end of the standard input is gone, however it went."""
+    loop = asyncio.get_running_loop()
+    source = sys.stdin.fileno()
+
+    def look() -> None:
+        if not os.read(source, 1):
+            loop.remove_reader(source)
+            stopped.set()
+
+    loop.add_reader(source, look)
+    try:
+        yield
+    finally:
+        loop.remove_reader(source)

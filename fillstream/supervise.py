@@ -41,11 +41,12 @@ class ServiceProcess:
     _process: asyncio.subprocess.Process | None = field(default=None)
 
     async def start(self) -> None:
-        """Start the process; it is not ready yet."""
+        """Start the process; it is not ready yet. It stops when this one is gone, and its end of the pipe with it."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "fillstream", "serve", self.name,
-                env=os.environ | self.environment, stdout=log, stderr=log, start_new_session=True,
+                sys.executable, "-m", "fillstream", "serve", self.name, "--until-input-ends",
+                env=os.environ | self.environment, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
+                start_new_session=True,
             )  # fmt: skip
 
     async def until_ready(self) -> None:

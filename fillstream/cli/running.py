@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
@@ -10,9 +11,9 @@ import typer
 from fillstream.cli.shell import DataOption, console, context_named, log_level, report, run
 from fillstream.contexts import Context
 from fillstream.demo.options import DemoOptions
-from fillstream.doctor import require_ready
+from fillstream.doctor import require_ready, require_servers
 from fillstream.installation import Installation, home, installation, prepare
-from fillstream.serve import serving, stopping_on_signals
+from fillstream.serve import Stopper, serving, stopping_on_end_of_input, stopping_on_signals
 from fillstream.up import Runner, in_many_processes, in_one_process
 from libs.kit.logging import configure_logging
 
@@ -43,6 +44,7 @@ def up(
 
 async def _up(runner: Runner) -> None:
     async with installation(home(), report) as where:
+        await require_servers(where)
         await prepare(where)
         async with runner(where, home() / "logs") as running, stopping_on_signals(running.stopped):
             report(f"ready: {running.url}/docs")
@@ -50,14 +52,21 @@ async def _up(runner: Runner) -> None:
             report("stopping")
 
 
-def serve(contexts: Annotated[list[str], typer.Argument(help="services to run in this process")]) -> None:
+def serve(
+    contexts: Annotated[list[str], typer.Argument(help="services to run in this process")],
+    until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
+) -> None:
     """Run services in this process, on servers that the environment names."""
     configure_logging(log_level())
-    run(_serve([context_named(name) for name in contexts]))
+    run(_serve([context_named(name) for name in contexts], stopping_on_end_of_input if until_input_ends else None))
 
 
-async def _serve(contexts: list[Context]) -> None:
+async def _serve(contexts: list[Context], also_until: Stopper | None) -> None:
     where = Installation()
     await require_ready(contexts, where)
-    async with serving(contexts, where) as running, stopping_on_signals(running.stopped):
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(serving(contexts, where))
+        await stack.enter_async_context(stopping_on_signals(running.stopped))
+        if also_until is not None:
+            await stack.enter_async_context(also_until(running.stopped))
         await running.until_ended()

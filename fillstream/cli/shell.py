@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fillstream.contexts import Context, load
+from fillstream.doctor import require_servers
 from fillstream.installation import Installation, home, installation
 
 T = TypeVar("T")
@@ -25,13 +26,13 @@ DataOption = Annotated[Path | None, typer.Option("--data", help="a folder of OHL
 
 def fail(sentence: str) -> NoReturn:
     """Say what is wrong and end with 1."""
-    console.print(f"fillstream: {sentence}", style="red", highlight=False, markup=False)
+    console.print(f"fillstream: {sentence}", style="red", highlight=False, markup=False, soft_wrap=True)
     sys.exit(1)
 
 
 def report(text: str) -> None:
     """Say what is going on."""
-    console.print(text, style="dim", highlight=False, markup=False)
+    console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def run(work: Coroutine[object, object, T]) -> T:
@@ -51,10 +52,11 @@ async def _ending_on_sigterm(work: Coroutine[object, object, T]) -> T:
 
 
 def run_on_servers(work: Callable[[Installation], Coroutine[object, object, T]]) -> T:
-    """Do something with the servers that the environment names, or with the embedded ones."""
+    """Do something with the servers that the environment names, or with the embedded ones, which have to answer."""
 
     async def there() -> T:
         async with installation(home(), report) as where:
+            await require_servers(where)
             return await work(where)
 
     return run(there())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.text import Text
 
-from fillstream.cli.shell import console, log_level, run_on_servers
+from fillstream.cli.shell import console, log_level, report, run, run_on_servers
 from fillstream.contexts import load_all, names
 from fillstream.doctor import examine
-from fillstream.installation import Installation, prepare
+from fillstream.installation import Installation, home, installation, prepare
 from libs.kit.logging import configure_logging
 from libs.kit.maintenance import maintain as maintain_all
 from libs.kit.settings import Settings
@@ -35,14 +36,16 @@ def maintain() -> None:
 def doctor() -> None:
     """Check settings, database, roles, broker, topics and clocks, and say what to do."""
     configure_logging("CRITICAL")
-    if not run_on_servers(_examine):
+    if not run(_examine()):
         sys.exit(1)
 
 
-async def _examine(where: Installation) -> bool:
+async def _examine() -> bool:
     well = True
-    async for finding in examine(load_all(), where):
-        mark = "[green]ok[/]  " if finding.advice is None else "[red]fix[/] "
-        console.print(f"{mark}{finding.check}{'' if finding.advice is None else ': ' + finding.advice}", soft_wrap=True)
-        well = well and finding.advice is None
+    async with installation(home(), report) as where:
+        async for finding in examine(load_all(), where):
+            mark = Text("ok   ", "green") if finding.advice is None else Text("fix  ", "red")
+            advice = "" if finding.advice is None else f": {finding.advice}"
+            console.print(mark.append(f"{finding.check}{advice}", "default"), soft_wrap=True)
+            well = well and finding.advice is None
     return well

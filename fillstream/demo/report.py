@@ -22,7 +22,8 @@ def sparkline(values: Sequence[Decimal], width: int = _SPARKS) -> str:
     """The values as a line of blocks, at most `width` of them, from the lowest to the highest."""
     if not values:
         return ""
-    picked = [values[index * (len(values) - 1) // max(width - 1, 1)] for index in range(min(width, len(values)))]
+    count = min(width, len(values))
+    picked = [values[index * (len(values) - 1) // max(count - 1, 1)] for index in range(count)]
     low, high = min(picked), max(picked)
     span = high - low or Decimal(1)
     return "".join(_BLOCKS[int((value - low) / span * (len(_BLOCKS) - 1))] for value in picked)

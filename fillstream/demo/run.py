@@ -23,6 +23,7 @@ from fillstream.demo.report import print_json, print_proofs, print_results, prin
 from fillstream.demo.tenant import DemoFailed, Tenant, open_for_trading, register
 from fillstream.demo.topics import delete_topics
 from fillstream.demo.workspaces import BARS, WORKSPACES
+from fillstream.doctor import require_servers
 from fillstream.inflight import InFlight, watch_in_flight
 from fillstream.installation import Installation, has_own_servers, installation, prepare
 from fillstream.replay import list_instruments, load_bars, packaged_data, replay_in_lockstep
@@ -92,6 +93,7 @@ async def _fresh_installation(home: Path, report: Callable[[str], None]) -> Asyn
 
         await remove_home(home)
     async with installation(home, report) as servers:
+        await require_servers(servers)
         run = f"{int(time.time())}"
         where = servers.sibling_database(f"{_DATABASE}_{run}").with_values(
             kafka_prefix=f"demo-{run}-", http_port=0, log_level="ERROR"

@@ -63,11 +63,12 @@ def _leg(symbol: str, size: int, **parameters: object) -> Leg:
     return Leg(symbol, PARAMETERS.validate_python(parameters), Decimal(size))
 
 
+# So few shares that buying power is never short, also while many orders wait for bars that are late.
 SMALL_WORKSPACES = (
-    Workspace("crossing", (_leg("AAPL", 100, kind="sma_cross", fast=2, slow=5),)),
+    Workspace("crossing", (_leg("AAPL", 3, kind="sma_cross", fast=2, slow=5),)),
     Workspace(
         "channels",
-        (_leg("AAPL", 70, kind="donchian", entry=4, exit=2), _leg("IBM", 40, kind="donchian", entry=3, exit=3)),
+        (_leg("AAPL", 2, kind="donchian", entry=4, exit=2), _leg("IBM", 1, kind="donchian", entry=3, exit=3)),
     ),
 )
 

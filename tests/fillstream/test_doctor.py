@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from fillstream.contexts import load_all, names
-from fillstream.doctor import NotReady, examine, require_ready
+from fillstream.doctor import NotReady, examine, require_ready, require_servers
 from fillstream.installation import ConfigurationError, Installation
 from libs.kit.kafka import admin
 from libs.kit.settings import Settings
@@ -32,7 +32,7 @@ async def execute(where: Installation, *statements: str) -> None:
 
 async def test_a_sound_installation_passes_every_check(where: Installation) -> None:
     checks = [(one.check, one.advice) async for one in examine(CONTEXTS, where)]
-    wanted = ["settings", "database", *(f"schema {name}" for name in names()), "clocks", "broker and topics"]
+    wanted = ["settings", "database", *(f"schema {name}" for name in names()), "clocks", "broker", "topics"]
     assert checks == [(check, None) for check in wanted]
     await require_ready(CONTEXTS, where)
 
@@ -102,10 +102,10 @@ async def test_missing_topics_are_found_by_name(where: Installation) -> None:
     settings = where.settings(Settings)
     async with admin(settings.kafka) as client:
         await client.delete_topics([f"{settings.kafka_prefix}orders.v1"])
-    missing = f"the topics {settings.kafka_prefix}orders.v1 are missing: run `fillstream migrate`"
+    missing = f"{settings.kafka_prefix}orders.v1 are missing: run `fillstream migrate`"
 
     async def found() -> None:
-        assert await advice(where) == {"broker and topics": missing}
+        assert await advice(where) == {"topics": missing}
 
     await eventually(found)
 
@@ -114,8 +114,8 @@ async def test_missing_topics_are_found_by_name(where: Installation) -> None:
 async def test_an_absent_broker_is_found(where: Installation, bootstrap: str) -> None:
     address = bootstrap.format(port=free_port())
     found = await advice(where.with_values(kafka_bootstrap=address))
-    assert list(found) == ["broker and topics"]
-    assert re.match(rf"Kafka does not answer at {re.escape(address)} \(.+\): check", found["broker and topics"])
+    assert list(found) == ["broker"]
+    assert re.match(rf"Kafka does not answer at {re.escape(address)} \(.+\): check", found["broker"])
 
 
 async def test_clocks_that_are_apart_are_found(where: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +127,14 @@ async def test_clocks_that_are_apart_are_found(where: Installation, monkeypatch:
     monkeypatch.setattr("fillstream.doctor.datetime", Late)
     found = await advice(where)
     assert re.match(r"this machine's clock and the database's are (599|600) s apart", found["clocks"])
+
+
+async def test_work_on_servers_that_answer_may_begin_before_anything_is_there(where: Installation) -> None:
+    await require_servers(where.sibling_database("postgres").with_values(kafka_prefix="never-made-"))
+    with pytest.raises(NotReady, match=r"^database: "):
+        await require_servers(where.sibling_database("nobody_made_it"))
+    with pytest.raises(NotReady, match=r"^broker: Kafka does not answer at "):
+        await require_servers(where.with_values(kafka_bootstrap=f"127.0.0.1:{free_port()}"))
 
 
 async def test_the_first_finding_keeps_a_service_from_starting(where: Installation) -> None:

@@ -72,7 +72,7 @@ BAD_CLAIMS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("claims", BAD_CLAIMS, ids=str)
+@pytest.mark.parametrize("claims", BAD_CLAIMS)
 async def test_a_token_with_a_wrong_or_missing_claim_is_refused(
     auth: Auth, verifier: TokenVerifier, claims: dict[str, object]
 ) -> None:
@@ -99,7 +99,7 @@ BAD_HEADERS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("header", BAD_HEADERS, ids=str)
+@pytest.mark.parametrize("header", BAD_HEADERS)
 async def test_a_token_with_a_wrong_header_is_refused(
     auth: Auth, verifier: TokenVerifier, header: dict[str, object]
 ) -> None:

@@ -216,7 +216,7 @@ async def test_the_largest_numbers_on_the_bus_make_signals(workspace: Workspace,
 async def test_a_bar_that_is_no_bar_stops_nobody_else(workspace: Workspace, world: World) -> None:
     await workspace.creates()
     good = [world.envelope(closed(bar)) for bar in closes(10, 11)]
-    bad = replace(world.envelope(closed(a_bar(1, symbol="IBM"))), data='{"symbol": "IBM"}')
+    bad = world.envelope(closed(a_bar(1, symbol="IBM")))._replace(data='{"symbol": "IBM"}')
     await world.send(good[0], bad, good[1])
 
     await world.expect(SignalGenerated, 1)
