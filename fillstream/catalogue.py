@@ -115,6 +115,7 @@ def _message(event: type[DomainEvent]) -> dict[str, Any]:
 
 def write(folder: Path, contexts: Sequence[Context]) -> list[Path]:
     """Write both documents into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     page, document = folder / "events.md", folder / "asyncapi.json"
     page.write_text(events_page(contexts))
     document.write_text(json.dumps(asyncapi_document(contexts), indent=2) + "\n")
