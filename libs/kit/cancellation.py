@@ -1,4 +1,4 @@
-"""How does something end that must not be left half done? Uncancelled; the cancellation goes on afterwards."""
+"""How do things end? What must not be left half done, uncancelled; what runs in the background, for certain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from typing import TypeVar
 
 T = TypeVar("T")
+# Long enough for what a task closes on its way out.
+_AGAIN_SECONDS = 5.0
 
 
 async def uninterrupted(work: Coroutine[object, object, T]) -> T:
@@ -22,3 +24,16 @@ async def uninterrupted(work: Coroutine[object, object, T]) -> T:
         # Even when the work failed: whoever cancelled must not be taken for somebody who may try again.
         raise cancelled from task.exception()
     return task.result()
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks until they have ended, whatever they end with.
+
+    Once may not be enough: until Python 3.12 `asyncio.wait_for`, which libraries use, loses a cancellation that comes at
+    the moment in which what it waits for is there.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)

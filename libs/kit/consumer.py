@@ -20,6 +20,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from libs.kit.cancellation import end
 from libs.kit.db import Database
 from libs.kit.dead_letters import Record
 from libs.kit.errors import Fatal
@@ -156,7 +157,8 @@ class Consumer:
         if client is None:
             return
         try:
-            self._lag = await asyncio.wait_for(self._measure_lag(client), 5 * _WATCH_SECONDS)
+            async with asyncio.timeout(5 * _WATCH_SECONDS):
+                self._lag = await self._measure_lag(client)
             self._unreachable = None
         except (KafkaError, OSError, TimeoutError) as error:
             self._unreachable = f"the broker does not answer: {error!r}"
@@ -166,8 +168,8 @@ class Consumer:
     async def _measure_lag(self, client: AIOKafkaConsumer) -> int:
         ends: dict[TopicPartition, int] = await client.end_offsets(client.assignment())
         lags: dict[str, int] = {}
-        for partition, end in ends.items():
-            lags[partition.topic] = lags.get(partition.topic, 0) + end - await client.position(partition)
+        for partition, last in ends.items():
+            lags[partition.topic] = lags.get(partition.topic, 0) + last - await client.position(partition)
         for topic, lag in lags.items():
             CONSUMER_LAG.labels(self.inbox.db.schema, topic).set(lag)
         return sum(lags.values())
@@ -245,10 +247,8 @@ async def consumer(
     try:
         yield Probe("consumer", worker.probe, task)
     finally:
-        task.cancel()
-        watching.cancel()
+        await end(task, watching)
         await _drain(worker, working)
-        await asyncio.gather(task, watching, return_exceptions=True)
         await broker.stop()
 
 
@@ -262,8 +262,7 @@ async def _drain(worker: Consumer, working: asyncio.Task[None]) -> None:
     """Let what was read be handled and committed, for a bounded time; the rest will be delivered again."""
     worker.close()
     await asyncio.wait({working}, timeout=_DRAIN_SECONDS)
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    await end(working)
     worker.forget()
 
 

@@ -24,6 +24,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from libs.kit.cancellation import end
 from libs.kit.codec import headers_of
 from libs.kit.db import Database
 from libs.kit.health import Probe, ProbeFailed
@@ -117,7 +118,8 @@ class Relay:
                     self._woken.clear()
                     if await self._send_batch(connection, client) < _BATCH:
                         with suppress(TimeoutError):
-                            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+                            async with asyncio.timeout(_POLL_SECONDS):
+                                await self._woken.wait()
         finally:
             connection.terminate()
 
@@ -186,7 +188,8 @@ class Relay:
     async def _look_up(self, client: AIOKafkaProducer, topic: str) -> None:
         self._unknown.pop(topic, None)
         try:
-            await asyncio.wait_for(client.partitions_for(self.settings.kafka_prefix + topic), _METADATA_SECONDS)
+            async with asyncio.timeout(_METADATA_SECONDS):
+                await client.partitions_for(self.settings.kafka_prefix + topic)
         except TimeoutError:
             log.error("topic_unknown", context=self.db.schema, topic=topic)  # noqa: TRY400 the name says it all
             self._unknown[topic] = time.monotonic() + _BLOCK_SECONDS
@@ -225,5 +228,4 @@ async def relay(db: Database, settings: Settings) -> AsyncIterator[Probe]:
     try:
         yield Probe("relay", worker.probe, task)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from libs.kit.cancellation import end
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.logging import logger
@@ -41,5 +42,4 @@ async def trial_expiry(db: Database, every_seconds: float) -> AsyncIterator[Prob
     try:
         yield Probe("trial_expiry", lambda: None, task)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from libs.kit.cancellation import end
 from libs.kit.db import Database
 from libs.kit.errors import Rejected
 from libs.kit.health import Probe
@@ -51,7 +52,8 @@ class Subscription:
     async def wait(self) -> None:
         """Return when something may be new, or when it is time to look anyway."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), self.settings.notifications_poll_seconds)
+            async with asyncio.timeout(self.settings.notifications_poll_seconds):
+                await self._news.wait()
         self._news.clear()
 
     def wake(self) -> None:
@@ -134,5 +136,4 @@ async def streams(db: Database, settings: Settings) -> AsyncIterator[tuple[Strea
         yield open_streams, Probe("streams", lambda: None, task)
     finally:
         open_streams.close()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
