@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from libs.kit.errors import FillstreamError
 
-DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What the drivers raise, whoever is at fault."""
 
 # SQLSTATE classes: connection, transaction rollback (deadlock, serialization), resources, operator intervention, system.
@@ -36,7 +36,8 @@ def is_outage(error: BaseException) -> bool:
         return state == _IDLE_IN_TRANSACTION or (state[:2] in _OUTAGE_CLASSES and state != _QUERY_CANCELLED)
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error.__cause__, OSError)
-    return isinstance(error, DatabaseAway | ConnectionError | TimeoutError)
+    # The driver loses its place when a connection breaks in the middle of an answer.
+    return isinstance(error, DatabaseAway | ConnectionError | TimeoutError | asyncpg.InternalClientError)
 
 
 def is_unstorable_text(error: BaseException) -> bool:

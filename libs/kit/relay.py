@@ -31,6 +31,7 @@ from libs.kit.health import Probe, ProbeFailed
 from libs.kit.kafka import producer
 from libs.kit.logging import logger
 from libs.kit.metrics import EVENTS_PUBLISHED, OUTBOX_AGE_SECONDS, OUTBOX_DEPTH
+from libs.kit.outages import DATABASE_ERRORS
 from libs.kit.outbox import OutboxRow, wake_channel
 from libs.kit.settings import Settings
 
@@ -49,7 +50,7 @@ _REFUSALS = (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-_OUTAGES = (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_OUTAGES = (*DATABASE_ERRORS, KafkaError, TimeoutError)
 
 # The ids alone tell what was sent; the rest of a row goes to the log as it is.
 _MOVE = """

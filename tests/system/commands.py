@@ -122,6 +122,7 @@ async def becomes(url: str, status: int, patience: float = _PATIENCE_SECONDS) ->
     """Wait until `/readyz` has a status."""
 
     async def has() -> None:
-        assert await readiness(url) == status
+        found = await readiness(url)
+        assert found == status, f"/readyz answers {found or 'nothing'}"
 
     await eventually(has, patience=patience)
