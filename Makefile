@@ -6,7 +6,7 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := .venv/bin/python
 
-.PHONY: help install demo up test lint types boundaries snapshots licences docs bench lock check clean
+.PHONY: help install demo up test lint types boundaries snapshots licences docs mutants crashpoints chaos fuzz bench lock check clean
 
 help: ## explain the tasks
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,8 +62,24 @@ licences: .venv/developing ## nothing at run time may be under AGPL, GPL or the 
 docs: .venv/installed ## write the generated documents anew
 	@$(RUN) -m fillstream catalogue docs && $(RUN) -m fillstream openapi > docs/openapi.json
 
-bench: .venv/developing ## measure, each figure against its peer in the same run
-	@$(RUN) -m bench.consumer
+.venv/benchmarking: .venv/developing locks/bench.txt
+	@$(UV) pip install --quiet --python $(RUN) --require-hashes --no-deps -r locks/bench.txt
+	@touch $@
+
+mutants: .venv/developing ## plant faults in copies of the tree, each must be caught; ARGS="--only NAME" picks
+	@$(RUN) -m tests.mutants $(ARGS)
+
+crashpoints: .venv/developing ## kill each service at each crossing of a boundary; ARGS="--sample 20 --seed 1" picks
+	@$(RUN) -m tests.crashpoints $(ARGS)
+
+chaos: .venv/developing ## real faults under load; ARGS="--seed 1 --injections 12" picks
+	@$(RUN) -m tests.chaos $(ARGS)
+
+fuzz: .venv/developing ## 20,000 generated calls against the served API; ARGS="--calls 5000" picks
+	@$(RUN) -m tests.fuzz $(ARGS)
+
+bench: .venv/benchmarking ## measure, each figure against its peer in the same run; ARGS="consumer relay" picks
+	@$(RUN) -m bench $(ARGS)
 
 check: lint types boundaries snapshots licences test ## everything but the demo
 
