@@ -38,6 +38,9 @@ log = logger(__name__)
 MAX_RECORDS = 1_000
 # FastStream waits once more for as long after an empty poll, so this is also the latency that it adds.
 _POLL_MS = 10
+# A member that is dead, not slow, is replaced after this long: the least that a broker grants by default.
+_SESSION_MS = 6_000
+_HEARTBEAT_MS = 1_500
 _ATTEMPT_DELAYS = (0.05, 0.2, 0.5, 1.0)
 _OUTAGE_DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _WATCH_SECONDS = 2.0
@@ -227,6 +230,8 @@ async def consumer(
         batch=True,
         max_records=MAX_RECORDS,
         batch_timeout_ms=_POLL_MS,
+        session_timeout_ms=_SESSION_MS,
+        heartbeat_interval_ms=_HEARTBEAT_MS,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
         parser=_keep_raw,

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Role = Literal["api", "worker"]
-_IDLE_IN_TRANSACTION_MS = 60_000
+# A frozen process must not hold its locks for longer; no work between two statements takes near as long.
+_IDLE_IN_TRANSACTION_MS = 5_000
 _STATEMENT_MS = 60_000
 _CONNECT_SECONDS = 10
 # The server ends a statement before that; what is still silent then has lost its server.

@@ -40,6 +40,8 @@ log = logger(__name__)
 _BATCH = 1_000
 _POLL_SECONDS = 0.5
 _STANDBY_SECONDS = 1.0
+# A frozen process keeps its connection, and with it the lock; the server ends a session that is silent for so long.
+_LEASE = "SET idle_session_timeout = '5s'"
 _BLOCK_SECONDS = 5.0
 _METADATA_SECONDS = 1.0
 _BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -111,6 +113,7 @@ class Relay:
         """Hold the lock and the producer, and send, until something breaks."""
         connection = await self.db.connect_worker()
         try:
+            await connection.execute(_LEASE)
             await self._wait_for_lock(connection)
             await connection.add_listener(wake_channel(self.db.schema), lambda *_: self._woken.set())
             # A producer that met a fatal error is useless: each term of leadership has its own.

@@ -1,4 +1,4 @@
-"""A process that kills itself at the worst moment: `python -m tests.kit.victim consumer|relay`, settings in the environment."""
+"""A process that dies, or freezes, at the worst moment: `python -m tests.kit.victim ROLE`, settings in the environment."""
 
 from __future__ import annotations
 
@@ -40,7 +40,36 @@ async def die_before_rows_are_moved(settings: Settings) -> None:
         await dying.run()
 
 
-_DEATHS = MappingProxyType({"consumer": die_before_offsets_are_committed, "relay": die_before_rows_are_moved})
+async def freeze_in_the_middle_of_a_transaction(settings: Settings) -> None:
+    """Take events, write their effects, and stand still before the commit."""
+    async with consuming(settings, Faults(before=lambda _: os.kill(os.getpid(), signal.SIGSTOP))):
+        await asyncio.Event().wait()
+
+
+async def freeze_while_leading(settings: Settings) -> None:
+    """Send events, and stand still with the relay's lock in hand."""
+    async with database(settings, "probe") as db:
+        freezing = Relay(db, settings)
+        send = freezing._send  # noqa: SLF001
+
+        async def send_and_freeze(*arguments: object) -> object:
+            outcome = await send(*arguments)  # type: ignore[arg-type]
+            if outcome.sent:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            return outcome
+
+        freezing._send = send_and_freeze  # type: ignore[method-assign,assignment]  # noqa: SLF001
+        await freezing.run()
+
+
+_ROLES = MappingProxyType(
+    {
+        "dying-consumer": die_before_offsets_are_committed,
+        "dying-relay": die_before_rows_are_moved,
+        "freezing-consumer": freeze_in_the_middle_of_a_transaction,
+        "freezing-relay": freeze_while_leading,
+    }
+)
 
 if __name__ == "__main__":
-    asyncio.run(_DEATHS[sys.argv[1]](Settings()))
+    asyncio.run(_ROLES[sys.argv[1]](Settings()))
