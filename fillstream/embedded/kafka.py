@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -23,6 +24,7 @@ from fillstream.embedded.processes import Command, Identity, ServerProcess, run
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 JVM = (
     "-Xms128m",
     "-Xmx256m",
@@ -66,10 +68,11 @@ class KafkaRuntime:
 class KafkaServer:
     """One Kafka node, broker and controller, with its data in a home; it can be started again after it ended."""
 
-    def __init__(self, home: Home, runtime: KafkaRuntime) -> None:
-        """Prepare to run the node of a home; nothing is touched before `start`."""
+    def __init__(self, home: Home, runtime: KafkaRuntime, properties: Mapping[str, str] = NO_PROPERTIES) -> None:
+        """Prepare to run the node of a home, with `properties` over ours; nothing is touched before `start`."""
         self._home = home
         self._runtime = runtime
+        self._properties = properties
         self._port: int | None = None
         self._process: ServerProcess | None = None
 
@@ -115,8 +118,9 @@ class KafkaServer:
             "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller}",
             "log.dirs": _escaped(self._home.kafka / "data"),
         }
-        lines = [(DEPLOY / "server.properties").read_text(), *(f"{name}={value}\n" for name, value in own.items())]
-        self._home.kafka_properties.write_text("".join(lines))
+        # Of a name that comes twice, Java takes the last.
+        lines = [f"{name}={value}\n" for name, value in (own | dict(self._properties)).items()]
+        self._home.kafka_properties.write_text((DEPLOY / "server.properties").read_text() + "".join(lines))
         _emptied(self._home.kafka / "tmp")
 
     async def _format(self) -> None:

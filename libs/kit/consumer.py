@@ -170,9 +170,10 @@ class Consumer:
 
     async def _measure_lag(self, client: AIOKafkaConsumer) -> int:
         ends: dict[TopicPartition, int] = await client.end_offsets(client.assignment())
-        lags: dict[str, int] = {}
+        # A topic whose partitions went to another member has no lag here.
+        lags = dict.fromkeys(client.subscription(), 0)
         for partition, last in ends.items():
-            lags[partition.topic] = lags.get(partition.topic, 0) + last - await client.position(partition)
+            lags[partition.topic] += last - await client.position(partition)
         for topic, lag in lags.items():
             CONSUMER_LAG.labels(self.inbox.db.schema, topic).set(lag)
         return sum(lags.values())

@@ -130,7 +130,13 @@ class Relay:
     async def _wait_for_lock(self, connection: Connection) -> None:
         while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", self._lock_name):
             self._last_pass = time.monotonic()
+            self._measure_nothing()
             await asyncio.sleep(_STANDBY_SECONDS)
+
+    def _measure_nothing(self) -> None:
+        """Another process leads now: what was measured here, when it led, must not stand beside its figures."""
+        for gauge in (OUTBOX_DEPTH, OUTBOX_AGE_SECONDS):
+            gauge.labels(self.db.schema).set(0)
 
     @property
     def _lock_name(self) -> str:

@@ -10,70 +10,16 @@ import struct
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
-from enum import Enum
 
 from libs.kit.cancellation import end
 from tests.instruments.statements import SYNC, TERMINATE, Piece, PlainScanner, Scanner, StatementScanner
+from tests.instruments.weather import CLEAR, COMMIT, Cut, Moment, Trap
 
 LOOPBACK = "127.0.0.1"
-COMMIT = re.compile(r"\s*(COMMIT|END)\b", re.IGNORECASE)
 _CHUNK = 65_536
 _CHUNKS_ON_THE_WAY = 1_000
 _SLICES_PER_SECOND = 10
 _AT_ONCE = struct.pack("ii", 1, 0)
-
-
-class Cut(Enum):
-    """How a connection ends."""
-
-    RESET = "reset"
-    """As when the other machine has lost it: RST, and what was on the way is gone."""
-    END = "end"
-    """As when the other process closed it: FIN, after what was on the way."""
-
-
-class Moment(Enum):
-    """When, around a statement, a connection is cut."""
-
-    BEFORE = "before it reaches the server"
-    AFTER = "after it was sent, before its answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """How bytes travel on a connection that is open."""
-
-    delay_seconds: float = 0.0
-    """Every byte is so late; as many as before arrive in a second."""
-    jitter_seconds: float = 0.0
-    """Up to so much later, drawn for each chunk: what is sent on several connections arrives in another order."""
-    bytes_per_second: float | None = None
-
-
-CLEAR = Line()
-
-
-@dataclass(eq=False)
-class Trap:
-    """Cuts the connections that send a statement, `left` times; `sprung` counts."""
-
-    moment: Moment
-    left: int
-    statement: re.Pattern[str]
-    application: str
-    sprung: int = 0
-
-    def takes(self, piece: Piece, application: str) -> bool:
-        """Whether it snaps for this piece of a client's bytes."""
-        if piece.sql is None or not self.left or not application.startswith(self.application):
-            return False
-        return self.statement.match(piece.sql) is not None
-
-    def snap(self) -> None:
-        """Count one cut."""
-        self.left -= 1
-        self.sprung += 1
 
 
 class Proxy:
@@ -89,6 +35,7 @@ class Proxy:
         self.trap: Trap | None = None
         self.audible = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self.audible.set()
 
     @property
@@ -135,10 +82,15 @@ class Proxy:
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         connection = Connection(self, reader, writer)
         self.connections.append(connection)
+        self._serving |= {task for task in [asyncio.current_task()] if task}
         try:
             await connection.run()
         finally:
             self.connections.remove(connection)
+
+    async def ended(self) -> None:
+        """Wait until every connection that was cut has ended."""
+        await asyncio.gather(*self._serving)
 
 
 class Connection:
@@ -294,8 +246,7 @@ async def proxying(
     finally:
         await proxy.refuse()
         proxy.cut()
-        while proxy.connections:
-            await asyncio.sleep(0)
+        await proxy.ended()
 
 
 def proxying_postgres(target_port: int, *, port: int = 0, seed: int = 0) -> AbstractAsyncContextManager[Proxy]:

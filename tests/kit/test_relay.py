@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
@@ -271,6 +272,40 @@ async def test_a_relay_at_rest_goes_on_completing_passes(db: Database, settings:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_relay_that_lost_its_lock_shows_no_old_figures(
+    world: World, db: Database, settings: Settings, admin: Admin, topics: None
+) -> None:
+    successor = await asyncpg.connect(admin.url)
+    lock, key = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", "relay:probe"
+    await publish(db, WindBlew(occurred_at=a_bar().occurred_at, place="Brest"))
+
+    def depth() -> float | None:
+        return REGISTRY.get_sample_value("fillstream_outbox_depth", {"context": "probe"})
+
+    async def measured() -> None:
+        assert depth() == 1
+
+    async def taken_over() -> None:
+        await _end_leaders(admin)
+        assert await successor.fetchval(lock, key)
+
+    async def forgotten() -> None:
+        assert depth() == 0
+
+    async with relay(db, settings):
+        await eventually(measured)
+        await eventually(taken_over)
+        await eventually(forgotten)
+    await successor.close()
+
+
+async def _end_leaders(admin: Admin) -> None:
+    await admin.fetch("""
+        SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
+          AND a.application_name = 'fillstream-probe-worker'""")
 
 
 async def test_a_standby_is_well(db: Database, settings: Settings, topics: None) -> None:
