@@ -79,7 +79,13 @@ def _unknown_path() -> Json:
 
 def _public(routes: list[Json]) -> Json:
     # Only where a service has not seen the request yet, so that nothing is done twice.
-    retry = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
+    retry = {
+        "retry_on": "connect-failure,refused-stream",
+        "num_retries": 2,
+        # A replica that is gone has the fewest requests, and would be tried again and again.
+        "retry_host_predicate": [_previous_hosts()],
+        "host_selection_retry_max_attempts": 5,
+    }
     everything = {"name": "all", "domains": ["*"], "retry_policy": retry, "routes": routes}
     manager: Json = {
         "stat_prefix": "public",
@@ -129,6 +135,12 @@ def _router() -> Json:
         "name": "envoy.filters.http.router",
         "typed_config": {"@type": f"{_API}.filters.http.router.v3.Router"},
     }
+
+
+def _previous_hosts() -> Json:
+    name = "previous_hosts"
+    kind = f"{_API}.retry.host.{name}.v3.PreviousHostsPredicate"
+    return {"name": f"envoy.retry_host_predicates.{name}", "typed_config": {"@type": kind}}
 
 
 def _local_replies() -> Json:
@@ -186,6 +198,9 @@ def _service(name: str) -> Json:
     check = {
         "timeout": "2s",
         "interval": "5s",
+        # Else one that was not there yet at the first look, and gets no requests, is not looked at for a minute.
+        "no_traffic_interval": "5s",
+        "unhealthy_interval": "1s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
         "http_health_check": {"path": "/readyz"},

@@ -13,28 +13,16 @@ from sqlalchemy import text
 
 from libs.kit.db import Database
 from libs.kit.health import Probe, ProbeFailed
+from libs.kit.http.document import DocumentedApp
 from libs.kit.http.limits import BodyLimits
 from libs.kit.http.observe import Observe, current_cause
-from libs.kit.http.problems import Problem, install_problems
+from libs.kit.http.problems import install_problems
 from libs.kit.outages import DatabaseAway
 from libs.kit.security import TokenVerifier
 from libs.kit.settings import Settings
 from libs.schema.event import Cause
 
 API_VERSION = "1"
-_PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "description": description, "content": {"application/problem+json": {}}}
-    for status, description in (
-        (400, "The body is not JSON, or nests too deep"),
-        (401, "No valid access token"),
-        (403, "A missing scope, or a limit of the plan"),
-        (404, "Nothing of that id in this workspace"),
-        (409, "At odds with what is there"),
-        (413, "The body is too large"),
-        (422, "A field makes no sense; `errors` names it"),
-        (503, "A server behind this one is away; nothing was changed"),
-    )
-}
 
 
 def _database(request: Request) -> Database:
@@ -80,7 +68,7 @@ def http_app(
 
 def bare_app(name: str, routers: Iterable[APIRouter]) -> FastAPI:
     """The routes alone, without anything behind them: enough for the OpenAPI document."""
-    app = FastAPI(title=name, version=API_VERSION, responses=_PROBLEMS, redoc_url=None, docs_url=None)
+    app = DocumentedApp(name, API_VERSION)
     for router in routers:
         app.include_router(router, tags=[name])
     install_problems(app)

@@ -1,26 +1,22 @@
-"""What has to be done in every contest? For each fill: inbox, an upserted position, one event into the outbox."""
+"""Which fills are there to handle? Made-up ones of many accounts, in the topic that orders tells them in."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
-import asyncpg
-
-from fillstream.embedded.stack import embedded_stack
+from bench.stage import Stage
 from libs.kit.codec import headers_of
 from libs.kit.db import Tx
 from libs.kit.handlers import on
 from libs.kit.ids import uuid7
 from libs.kit.kafka import create_topics, producer, topic_specs
 from libs.kit.migrate import SchemaSource, migrate
-from libs.kit.outbox import outbox_row
+from libs.kit.outbox import OutboxRow, outbox_row
 from libs.kit.settings import Settings
 from libs.schema.event import Cause, Envelope
 from libs.schema.orders import OrderFilled
@@ -28,13 +24,13 @@ from libs.schema.portfolio import PositionChanged
 from libs.schema.values import Side
 
 ACCOUNTS = 500
-_TENANT = uuid7()
+TENANT = uuid7()
 _NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
 
 @dataclass
 class Position:
-    """What an account holds; an aggregate of the house's shape."""
+    """What an account holds; an aggregate of the house's shape, as small as one can be."""
 
     id: UUID
     tenant: UUID
@@ -77,59 +73,47 @@ async def change_positions(tx: Tx, fills: Sequence[Envelope[OrderFilled]]) -> No
     )
 
 
-@dataclass(frozen=True)
-class Arena:
-    """Servers with `events` fills in a topic."""
-
-    settings: Settings
-    events: int
-
-    async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
-        """The database, with the schema in the search path."""
-        return await asyncpg.connect(
-            self.settings.database_url.get_secret_value(), server_settings={"search_path": "bench"}
-        )
-
-    async def reset(self) -> None:
-        """Forget all effects."""
-        connection = await self.connect()
-        await connection.execute("TRUNCATE position, inbox, outbox, event_log, dead_letter")
-        await connection.execute("CHECKPOINT")
-        await connection.close()
-
-    async def check(self, events: int) -> None:
-        """Raise AssertionError unless there is exactly one effect of each of the first `events` fills."""
-        connection = await self.connect()
-        counts = await connection.fetch(
-            "SELECT (SELECT count(*) FROM inbox), (SELECT count(DISTINCT causation_id) FROM outbox), "
-            "(SELECT sum(quantity) FROM position)"
-        )
-        await connection.close()
-        if tuple(counts[0]) != (events, events, events):
-            raise AssertionError(f"{events} events had the effects {tuple(counts[0])}")
+async def make_tables(place: Stage) -> None:
+    """A schema `bench` with the message tables and one of positions."""
+    source = SchemaSource("bench", Path(__file__).parent / "migrations")
+    await migrate(place.settings.database_url.get_secret_value(), [source], 400)
 
 
-@asynccontextmanager
-async def arena(events: int) -> AsyncIterator[Arena]:
-    """Embedded servers with the fills in their topic, 4 partitions, keyed by account."""
-    with TemporaryDirectory(prefix="fillstream-bench-") as home:
-        async with embedded_stack(Path(home), lambda _: None) as endpoints:
-            settings = Settings(
-                database_url=endpoints.database_url,
-                kafka_bootstrap=endpoints.kafka_bootstrap,
-                kafka_prefix="bench-",
-            )
-            await migrate(endpoints.database_url, [SchemaSource("bench", Path(__file__).parent / "migrations")], 400)
-            await create_topics(settings.kafka, topic_specs(settings, [OrderFilled.topic]))
-            await _fill_topic(settings, events)
-            yield Arena(settings, events)
+async def forget_effects(place: Stage) -> None:
+    """Empty that schema's tables."""
+    await place.reset(*(f"bench.{table}" for table in ("position", "inbox", "outbox", "event_log", "dead_letter")))
 
 
-async def _fill_topic(settings: Settings, events: int) -> None:
-    accounts = [uuid7() for _ in range(ACCOUNTS)]
+async def check_effects(place: Stage, events: int) -> None:
+    """Raise AssertionError unless there is exactly one effect of each of `events` fills."""
+    connection = await place.connect("bench")
+    [counts] = await connection.fetch(
+        "SELECT (SELECT count(*) FROM inbox), (SELECT count(DISTINCT causation_id) FROM outbox), "
+        "(SELECT sum(quantity) FROM position)"
+    )
+    await connection.close()
+    if tuple(counts) != (events, events, events):
+        raise AssertionError(f"{events} events had the effects {tuple(counts)}")
+
+
+def accounts(count: int = ACCOUNTS) -> list[UUID]:
+    """New accounts' ids."""
+    return [uuid7() for _ in range(count)]
+
+
+def rows_of_fills(events: int, owners: Sequence[UUID]) -> list[OutboxRow]:
+    """As many fills, the accounts in turn, as orders' outbox would hold them."""
+    return [
+        outbox_row(_fill(owners[index % len(owners)]), uuid7(), 1, TENANT, Cause(uuid7()), _NOON)
+        for index in range(events)
+    ]
+
+
+async def put_in_topic(settings: Settings, rows: Sequence[OutboxRow]) -> None:
+    """Let the events be in their topics, which are made if need be."""
+    await create_topics(settings.kafka, topic_specs(settings, {row.topic for row in rows}))
     async with producer(settings.kafka, "bench") as client:
-        for index in range(events):
-            row = outbox_row(_fill(accounts[index % ACCOUNTS]), uuid7(), 1, _TENANT, Cause(uuid7()), _NOON)
+        for row in rows:
             await client.send(
                 settings.kafka_prefix + row.topic,
                 row.data.encode(),

@@ -1,0 +1,8 @@
+"""Which faults are there? All of them are in this table; what is not here is not injected."""
+
+from __future__ import annotations
+
+from tests.chaos.fault import Faults
+from tests.chaos.faults import processes
+
+FAULTS: Faults = (*processes.FAULTS,)

@@ -1,0 +1,36 @@
+"""Installations with every context at work, shared by the tests of one file; and names of cases that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fillstream.embedded.stack import Endpoints
+from tests.fillstream.builders import an_installation
+from tests.interfaces.premises import Neighbours, Premises, let_trade, open_premises, workspace_of
+from tests.interfaces.rows import ids_of_alone
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Call a case by its title, in plain characters."""
+    title = getattr(val, "title", None)
+    return title if isinstance(title, str) else None
+
+
+@pytest.fixture(scope="module")
+async def premises(stack: Endpoints, template: str) -> AsyncIterator[Premises]:
+    """Every context; streams end by themselves, so that their answers do."""
+    async with an_installation(stack, template) as where:
+        brief = where.with_values(notifications_stream_seconds=0.2, notifications_poll_seconds=0.1)
+        async with open_premises(brief.with_values(database_pool_size=12)) as premises:
+            yield premises
+
+
+@pytest.fixture(scope="module")
+async def neighbours(premises: Premises) -> Neighbours:
+    """Ada, who trades, and her neighbours."""
+    ada, bob, eve = [await premises.register(f"{name}@example.com") for name in ("ada", "bob", "eve")]
+    await let_trade(premises, ada)
+    named = {ada.email, ada.session.user_id, "paper of ada", "trend of ada"}
+    return Neighbours(ada, bob, eve, frozenset(await ids_of_alone(premises.admin, workspace_of(ada)) | named))

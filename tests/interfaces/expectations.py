@@ -1,0 +1,126 @@
+"""What is expected of every route? Who gets in, with what, and what a stranger with a valid token of their own sees.
+
+A served route that is not in the table, and one in the table that nobody serves, fails the tests by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tests.interfaces import calls
+from tests.interfaces.calls import Maker
+
+
+class Foreign(Enum):
+    """What a call that means one workspace's things gets when it comes with another workspace's token."""
+
+    HIDDEN = "404, as if there were no such thing"
+    EMPTY = "a list without items"
+    OWN = "what is the caller's own, and nothing of the other workspace"
+    SHARED = "what belongs to everybody"
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Open to everybody; a token that comes along is not looked at."""
+
+    make: Maker
+
+
+@dataclass(frozen=True, slots=True)
+class Operational:
+    """For operators: every process answers it to everybody on its network; the real gateway lets none of it out."""
+
+    make: Maker = calls.nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """For a token with the scope; None stands for any valid token."""
+
+    scope: str | None
+    foreign: Foreign
+    make: Maker = calls.nothing
+
+
+Expectation = Public | Operational | Scoped
+
+EXPECTATIONS: Mapping[str, Expectation] = {
+    # Of every process.
+    "GET /healthz": Operational(),
+    "GET /readyz": Operational(),
+    "GET /metrics": Operational(),
+    "GET /openapi.json": Operational(),
+    # The gateway's own.
+    "GET /docs": Operational(),
+    # auth
+    "POST /v1/auth/register": Public(calls.a_registration),
+    "POST /v1/auth/login": Public(calls.a_login),
+    "POST /v1/auth/refresh": Public(calls.a_refresh_token),
+    "POST /v1/auth/logout": Public(calls.a_refresh_token),
+    "GET /.well-known/jwks.json": Public(calls.nothing),
+    "GET /v1/me": Scoped(None, Foreign.OWN),
+    # billing
+    "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),
+    "GET /v1/subscription": Scoped("billing:read", Foreign.OWN),
+    "GET /v1/entitlements": Scoped("billing:read", Foreign.OWN),
+    # marketdata
+    "POST /v1/instruments": Scoped("marketdata:write", Foreign.SHARED, calls.an_unlisted_instrument),
+    "GET /v1/instruments": Scoped("marketdata:read", Foreign.SHARED),
+    "GET /v1/instruments/{symbol}": Scoped("marketdata:read", Foreign.SHARED, calls.a_listed_instrument),
+    "POST /v1/bars": Scoped("marketdata:write", Foreign.SHARED, calls.a_new_bar),
+    "GET /v1/bars": Scoped("marketdata:read", Foreign.SHARED, calls.bars_of_a_listed_instrument),
+    # notifications
+    "GET /v1/notifications": Scoped("notifications:read", Foreign.OWN),
+    "GET /v1/notifications/unread-count": Scoped("notifications:read", Foreign.OWN),
+    "GET /v1/notifications/stream": Scoped("notifications:read", Foreign.OWN, calls.all_that_was_told),
+    "POST /v1/notifications/read-all": Scoped("notifications:write", Foreign.OWN),
+    "POST /v1/notifications/{notification_id}/read": Scoped(
+        "notifications:write", Foreign.HIDDEN, calls.a_notification
+    ),
+    # orders
+    "POST /v1/accounts": Scoped("accounts:write", Foreign.OWN, calls.a_new_account),
+    "GET /v1/accounts": Scoped("accounts:read", Foreign.EMPTY),
+    "GET /v1/accounts/{account_id}": Scoped("accounts:read", Foreign.HIDDEN, calls.an_account),
+    "PATCH /v1/accounts/{account_id}": Scoped("accounts:write", Foreign.HIDDEN, calls.an_account_to_rename),
+    "POST /v1/orders": Scoped("orders:write", Foreign.HIDDEN, calls.a_new_order),
+    "GET /v1/orders": Scoped("orders:read", Foreign.EMPTY, calls.of_an_account),
+    "GET /v1/orders/{order_id}": Scoped("orders:read", Foreign.HIDDEN, calls.an_open_order),
+    "POST /v1/orders/{order_id}/cancel": Scoped("orders:write", Foreign.HIDDEN, calls.an_open_order),
+    "GET /v1/fills": Scoped("orders:read", Foreign.EMPTY, calls.fills_of_an_order),
+    # portfolio
+    "GET /v1/positions": Scoped("portfolio:read", Foreign.HIDDEN, calls.of_an_account),
+    "GET /v1/positions/{symbol}": Scoped("portfolio:read", Foreign.HIDDEN, calls.a_position),
+    "GET /v1/portfolio": Scoped("portfolio:read", Foreign.HIDDEN, calls.of_an_account),
+    "GET /v1/portfolio/history": Scoped("portfolio:read", Foreign.HIDDEN, calls.of_an_account),
+    "GET /v1/portfolio/performance": Scoped("portfolio:read", Foreign.HIDDEN, calls.of_an_account),
+    "GET /v1/ledger": Scoped("portfolio:read", Foreign.HIDDEN, calls.of_an_account),
+    # signals
+    "POST /v1/strategies": Scoped("strategies:write", Foreign.OWN, calls.a_new_strategy),
+    "GET /v1/strategies": Scoped("strategies:read", Foreign.EMPTY),
+    "GET /v1/strategies/{strategy_id}": Scoped("strategies:read", Foreign.HIDDEN, calls.a_strategy),
+    "POST /v1/strategies/{strategy_id}/pause": Scoped("strategies:write", Foreign.HIDDEN, calls.a_strategy),
+    "POST /v1/strategies/{strategy_id}/resume": Scoped("strategies:write", Foreign.HIDDEN, calls.a_paused_strategy),
+    "DELETE /v1/strategies/{strategy_id}": Scoped("strategies:write", Foreign.HIDDEN, calls.a_strategy),
+    "GET /v1/signals": Scoped("signals:read", Foreign.EMPTY, calls.signals_of_a_strategy),
+    "POST /v1/backtests": Scoped("strategies:write", Foreign.OWN, calls.a_new_backtest),
+    "GET /v1/backtests/{backtest_id}": Scoped("strategies:read", Foreign.HIDDEN, calls.a_backtest),
+}
+
+_OWNER = frozenset({
+    "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
+    "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
+    "notifications:write",
+})  # fmt: skip
+
+ROLES: Mapping[str, frozenset[str]] = {
+    "OWNER": _OWNER,
+    "USER": frozenset(),
+    "ADMIN": frozenset({"marketdata:write"}),
+}
+"""What each role allows, whether it is one in a workspace or in the whole installation."""
+
+SCHEMES = frozenset({"http bearer"})
+"""How a caller can prove who they are, in the words of the OpenAPI document. API keys are not known yet."""

@@ -1,0 +1,66 @@
+"""Who calls, and what is a call? People who registered, each for one workspace, and requests that they may send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from httpx2 import Response
+
+from tests.auth.builders import Person as Session
+from tests.auth.builders import bearer
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that is valid for whoever may send it; `path` and `query` hold parameters by name."""
+
+    body: Json | None = None
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    def said(self) -> str:
+        """All values that it sends."""
+        return f"{self.body} {dict(self.path)} {dict(self.query)}"
+
+
+class Sender(Protocol):
+    """Takes a call to the context that serves the route."""
+
+    async def __call__(self, route: str, call: Call, headers: Mapping[str, str]) -> Response: ...
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who registered and logged in."""
+
+    email: str
+    password: str
+    session: Session
+    everything: str
+    """A token for the workspace with every scope that there is."""
+    send: Sender
+
+    async def log_in(self) -> Session:
+        """Tokens of a session of its own."""
+        call = Call({"email": self.email, "password": self.password})
+        answer = (await self.send("POST /v1/auth/login", call, {})).raise_for_status().json()
+        return Session(self.session.user_id, self.session.workspace_id, answer["access_token"], answer["refresh_token"])
+
+    async def made(self, route: str, call: Call) -> Json:
+        """What the answer to a call tells, which has to succeed."""
+        answer = await self.send(route, call, bearer(self.everything))
+        assert answer.is_success, f"{route} answered {answer.status_code}: {answer.text}"
+        return answer.json() if answer.content else {}
+
+    async def items(self, path: str) -> list[Json]:
+        """The first page of a list."""
+        found: list[Json] = (await self.made(f"GET {path}", Call()))["items"]
+        return found
+
+    async def first(self, path: str, name: str = "id") -> str:
+        """A field of the first item of a list."""
+        return str((await self.items(path))[0][name])

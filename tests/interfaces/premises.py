@@ -1,0 +1,181 @@
+"""What is asked? All contexts at work in this process, behind them a workspace with a history, and its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import asyncpg
+from httpx2 import ASGITransport, AsyncClient, Response
+from joserfc.jwk import OKPKey
+
+from fillstream.contexts import load, load_all
+from fillstream.gateway import gateway
+from fillstream.inflight import InFlight, watch_in_flight
+from fillstream.installation import Installation
+from fillstream.serve import Serving, serving
+from libs.kit.db import database
+from libs.kit.settings import Settings
+from services.auth.commands import grant_admin
+from services.auth.keys import KeyVault
+from services.auth.settings import Settings as AuthSettings
+from tests.auth.builders import Forger
+from tests.auth.builders import Person as Session
+from tests.interfaces.expectations import EXPECTATIONS, ROLES, Scoped
+from tests.interfaces.people import Call, Person
+from tests.interfaces.routes import method_of, path_of, served
+from tests.orders.builders import a_bar, ahead
+
+GATEWAY = "gateway"
+ALL_SCOPES = " ".join(sorted({e.scope for e in EXPECTATIONS.values() if isinstance(e, Scoped) and e.scope}))
+_PASSWORD = "correct horse battery staple"
+_CLOSES = ("100", "99", "98", "105", "110", "100", "90", "95")
+
+
+@dataclass(frozen=True)
+class Premises:
+    """Every context, everything that it serves, and who may ask."""
+
+    where: Installation
+    serving: Serving
+    clients: Mapping[str, AsyncClient]
+    """Anybody, without a token, at each context's app and at the gateway."""
+    routes: Mapping[str, frozenset[str]]
+    """What each of them serves."""
+    in_flight: InFlight
+    admin: asyncpg.Connection
+    key: OKPKey
+    """Auth's own, stolen from its database with its secret."""
+
+    async def send(self, route: str, call: Call, headers: Mapping[str, str]) -> Response:
+        """Send a call to whoever serves its route."""
+        return await self.send_to(self.owner(route), route, call, headers)
+
+    async def send_to(self, owner: str, route: str, call: Call, headers: Mapping[str, str]) -> Response:
+        """Send a call to one context or the gateway."""
+        path = path_of(route).format_map(call.path)
+        return await self.clients[owner].request(
+            method_of(route), path, params=call.query, json=call.body, headers=headers
+        )
+
+    def owner(self, route: str) -> str:
+        """The context that serves a route."""
+        owners = [name for name, routes in self.routes.items() if route in routes]
+        assert owners, f"nobody serves {route}"
+        return owners[0]
+
+    def forger(self, person: Person) -> Forger:
+        """Makes tokens of a person like auth's own."""
+        return Forger(person.session, self.key)
+
+    async def register(self, email: str) -> Person:
+        """Somebody new, whose workspace every context has heard of."""
+        call = Call({"email": email, "password": _PASSWORD})
+        made = (await self.send("POST /v1/auth/register", call, {})).raise_for_status().json()
+        person = Person(email, _PASSWORD, Session(made["user_id"], made["workspace_id"], "", ""), "", self.send)
+        session = await person.log_in()
+        person = replace(person, session=session)
+        await self.in_flight.wait_until_none()
+        return replace(person, everything=self.forger(person).token(scope=ALL_SCOPES))
+
+    async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Ask the database as its administrator."""
+        return await self.admin.fetch(sql, *arguments)
+
+    async def make_admin(self, person: Person) -> None:
+        """Let a person write market data, from their next token on, as an operator does."""
+        async with database(self.where.settings(Settings), "auth") as db, db.work() as tx:
+            await grant_admin(tx, person.email)
+
+
+@asynccontextmanager
+async def open_premises(where: Installation) -> AsyncIterator[Premises]:
+    """Run all contexts until the body ends."""
+    contexts = load_all()
+    settings = where.settings(Settings)
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(serving(contexts, where))
+        in_flight = await stack.enter_async_context(watch_in_flight(contexts, settings))
+        apps = {service.name: service.http for service in running.services}
+        clients = {
+            name: AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://service")
+            for name, app in apps.items()
+        }
+        clients[GATEWAY] = AsyncClient(base_url=running.url, trust_env=False)
+        for client in clients.values():
+            client.timeout = 60
+            await stack.enter_async_context(client)
+        routes = {name: frozenset(served(app.routes)) for name, app in apps.items()}
+        routes[GATEWAY] = frozenset(served(_own_routes()))
+        admin = await asyncpg.connect(settings.database_url.get_secret_value())
+        stack.push_async_callback(admin.close)
+        yield Premises(where, running, clients, routes, in_flight, admin, await _signing_key(where, admin))
+
+
+def _own_routes() -> Sequence[object]:
+    routes: Sequence[object] = gateway(load_all(), dict.fromkeys(_names(), _nobody), [], [])._own.routes  # type: ignore[attr-defined]  # noqa: SLF001
+    return routes
+
+
+def _names() -> list[str]:
+    return [context.name for context in load_all()]
+
+
+async def _nobody(*_: object) -> None:
+    """A backend that is never asked."""
+
+
+async def _signing_key(where: Installation, admin: asyncpg.Connection) -> OKPKey:
+    [row] = await admin.fetch("SELECT kid, sealed_private_key FROM auth.signing_key")
+    settings = where.of(load("auth"))
+    assert isinstance(settings, AuthSettings)
+    return KeyVault.of(settings.auth_key_secret).open(row["kid"], row["sealed_private_key"])
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Workspaces of one installation: Ada has traded; Bob has only registered, and only reads; Eve writes."""
+
+    ada: Person
+    bob: Person
+    eve: Person
+    private: frozenset[str]
+    """Ids and names of Ada's that nobody else may see."""
+
+    def stranger(self, route: str) -> Person:
+        """Who calls a route with Ada's things in mind; what strangers make is never in the way of who reads."""
+        return self.bob if method_of(route) == "GET" else self.eve
+
+
+async def let_trade(premises: Premises, person: Person) -> None:
+    """A history in every context: a strategy and a backtest, signals, orders, fills, a position, and its worth."""
+    for symbol in ("AAPL", "IBM"):
+        await person.made("POST /v1/instruments", Call({"symbol": symbol, "name": symbol}))
+    account = {"name": "paper of ada", "currency": "USD", "initial_cash": "100000", "auto_trading": True}
+    opened = await person.made("POST /v1/accounts", Call(account))
+    parameters = {"kind": "sma_cross", "fast": 1, "slow": 2}
+    strategy = {"name": "trend of ada", "symbol": "AAPL", "timeframe": "1d", "size": "10", "parameters": parameters}
+    await person.made("POST /v1/strategies", Call(strategy))
+    await premises.in_flight.wait_until_none()
+    order = {"account_id": opened["id"], "symbol": "AAPL", "side": "BUY", "order_type": "MARKET", "quantity": "5"}
+    await person.made("POST /v1/orders", Call(order | {"time_in_force": "GTC"}))
+    bars = [a_bar(ahead(day), close, low="80", high="120") for day, close in enumerate(_CLOSES, start=1)]
+    body = {"bars": [
+        {"symbol": bar.symbol, "timeframe": bar.timeframe, "open_time": bar.open_time.isoformat(), "open": str(bar.open),
+         "high": str(bar.high), "low": str(bar.low), "close": str(bar.close), "volume": "1000"}
+        for bar in bars
+    ]}  # fmt: skip
+    await person.made("POST /v1/bars", Call(body))
+    await premises.in_flight.wait_until_none()
+
+
+def workspace_of(person: Person) -> UUID:
+    """The id that every row of a person's workspace names."""
+    return UUID(person.session.workspace_id)
+
+
+def scopes_of(role: str) -> str:
+    """What a token of somebody with a role allows."""
+    return " ".join(sorted(ROLES[role]))

@@ -1,0 +1,58 @@
+"""How does a fault get into the code? Into a copy of the tree, never into the tree itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.mutants.fault import Fault
+
+# Whatever is hidden belongs to this machine: repository, environment, servers' data, caches.
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__")
+
+
+class NotPlanted(Exception):
+    """The fault is not in the copy; the text is one line that says why."""
+
+
+def copy_sources(root: Path, into: Path) -> Path:
+    """Copy a checkout without what is hidden and without bytecode."""
+    return shutil.copytree(root, into, ignore=_LEFT_OUT)
+
+
+def copy_tree(tree: Path, into: Path) -> Path:
+    """Copy a copy as it is: with its bytecode, which the files' kept times leave valid."""
+    return shutil.copytree(tree, into)
+
+
+def plant(fault: Fault, tree: Path) -> None:
+    """Patch a copy. Raises NotPlanted when the patch does not fit any more, or leaves code that can't run."""
+    done = subprocess.run(
+        ["git", "apply", "--whitespace=nowarn", fault.patch],  # noqa: S607
+        cwd=tree,
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise NotPlanted(f"the patch no longer applies: {_first_line(done.stderr)}")
+    _check_code([name for name in fault.targets() if name.endswith(".py")], tree)
+
+
+def _check_code(names: list[str], tree: Path) -> None:
+    """A name that there is not would fail every test, whatever the test is about."""
+    if not names:
+        return
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", "--select", "E9,F821", "--output-format",
+               "concise", *names]  # fmt: skip
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotPlanted(f"the patched code can't run: {_first_line(done.stdout + done.stderr)}")
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "no reason was given")
