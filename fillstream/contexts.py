@@ -26,6 +26,8 @@ class Context:
     """One bounded context, by the files that every one has."""
 
     name: str
+    purpose: str
+    """What it owns, publishes and consumes, in the words of its package."""
     settings: type[Settings]
     router: APIRouter
     handlers: Callable[[Settings], Handlers]
@@ -56,6 +58,7 @@ def load(name: str) -> Context:
     model = importlib.import_module(f"{package}.model")
     return Context(
         name=name,
+        purpose=(importlib.import_module(package).__doc__ or "").strip(),
         settings=importlib.import_module(f"{package}.settings").Settings,
         router=importlib.import_module(f"{package}.api").router,
         handlers=importlib.import_module(f"{package}.consumers").handlers,

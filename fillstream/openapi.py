@@ -16,15 +16,15 @@ def merged_document(contexts: Sequence[Context]) -> Document:
     merged: Document = {
         "openapi": "3.1.0",
         "info": {"title": "Fillstream", "version": API_VERSION, "description": "A multi-tenant trading backend."},
-        "tags": [{"name": context.name} for context in contexts],
+        "tags": [{"name": context.name, "description": context.purpose} for context in contexts],
         "paths": {},
-        "components": {"schemas": {}, "securitySchemes": {}},
+        "components": {},
     }
     for context in contexts:
         document = bare_app(context.name, [context.router]).openapi()
         _merge(merged["paths"], document["paths"], context.name)
-        for kind, target in merged["components"].items():
-            _merge(target, document.get("components", {}).get(kind, {}), context.name)
+        for kind, parts in document["components"].items():
+            _merge(merged["components"].setdefault(kind, {}), parts, context.name)
     return merged
 
 

@@ -41,6 +41,13 @@ def _refuse_binary_float(value: object) -> object:
     return value
 
 
+def _refuse_numbers(value: object) -> object:
+    """A number, also one in a text, would be read as seconds or milliseconds since 1970, whichever seems likelier."""
+    if isinstance(value, int | float) or (isinstance(value, str) and value[4:5] != "-"):
+        raise ValueError("should look like 2026-01-31T15:30:00Z")
+    return value
+
+
 def _to_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -73,7 +80,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,5}$")]
 """ISO 4217 code, or the usual code of a crypto currency."""
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9./^=_-]{0,31}$")]
 """The instrument's ticker, in capitals."""
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
 """A moment with its zone, kept in UTC."""
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
@@ -109,7 +110,7 @@ class Prober:
         """Wait until each context has a replica that is ready, so that its requests are answered."""
         for context in self.site.contexts:
             replicas = [process for process in self.site.running if process.place.context == context]
-            await _until(lambda replicas=replicas: self._is_any_ready(replicas))
+            await _until(partial(self._is_any_ready, replicas))
 
     async def _is_any_ready(self, replicas: Sequence[Process]) -> bool:
         return any(await asyncio.gather(*(self.site.is_ready(process) for process in replicas)))

@@ -140,7 +140,9 @@ async def send_again(settings: Settings, topic: str, at_most: int) -> int:
         count = 0
         for partition in [TopicPartition(prefixed, number) for number in sorted(numbers)]:
             for record in await _newest(consumer, partition, at_most):
-                await producer.send(prefixed, record.value, record.key, partition.partition, headers=record.headers)
+                await producer.send(
+                    prefixed, record.value, record.key, partition.partition, headers=list(record.headers)
+                )
                 count += 1
         await producer.flush()
     return count

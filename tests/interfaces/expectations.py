@@ -9,8 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from fillstream.contexts import names
 from tests.interfaces import calls
 from tests.interfaces.calls import Maker
+
+
+GATEWAY = "gateway"
+EVERYWHERE = (*names(), GATEWAY)
+"""Every context, and the gateway before them."""
 
 
 class Foreign(Enum):
@@ -31,8 +37,9 @@ class Public:
 
 @dataclass(frozen=True, slots=True)
 class Operational:
-    """For operators: every process answers it to everybody on its network; the real gateway lets none of it out."""
+    """For operators: answered to everybody on the network of the processes."""
 
+    at: tuple[str, ...] = EVERYWHERE
     make: Maker = calls.nothing
 
 
@@ -54,7 +61,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /metrics": Operational(),
     "GET /openapi.json": Operational(),
     # The gateway's own.
-    "GET /docs": Operational(),
+    "GET /docs": Operational((GATEWAY,)),
     # auth
     "POST /v1/auth/register": Public(calls.a_registration),
     "POST /v1/auth/login": Public(calls.a_login),

@@ -23,12 +23,11 @@ from services.auth.keys import KeyVault
 from services.auth.settings import Settings as AuthSettings
 from tests.auth.builders import Forger
 from tests.auth.builders import Person as Session
-from tests.interfaces.expectations import EXPECTATIONS, ROLES, Scoped
+from tests.interfaces.expectations import EXPECTATIONS, GATEWAY, ROLES, Scoped
 from tests.interfaces.people import Call, Person
 from tests.interfaces.routes import method_of, path_of, served
 from tests.orders.builders import a_bar, ahead
 
-GATEWAY = "gateway"
 ALL_SCOPES = " ".join(sorted({e.scope for e in EXPECTATIONS.values() if isinstance(e, Scoped) and e.scope}))
 _PASSWORD = "correct horse battery staple"
 _CLOSES = ("100", "99", "98", "105", "110", "100", "90", "95")

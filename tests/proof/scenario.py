@@ -10,7 +10,7 @@ from decimal import Decimal
 from fillstream.demo.tenant import Tenant
 from fillstream.embedded.stack import Endpoints
 from fillstream.installation import Installation
-from fillstream.replay import list_instruments, replay_in_lockstep
+from fillstream.replay import replay_in_lockstep
 from libs.kit.kafka import producer
 from libs.kit.settings import Settings
 from libs.schema.values import Timeframe

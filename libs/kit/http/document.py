@@ -25,27 +25,26 @@ _PROBLEMS: Mapping[int, str] = MappingProxyType(
         503: "A server behind this one is away; nothing was changed",
     }
 )
-_CORRELATION: Document = {
-    "X-Correlation-Id": {
-        "description": "The id of all that the request began: of log lines and of events. Taken from the request's own.",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    }
-}
-_OF_PROBLEM: Mapping[str, Document] = MappingProxyType(
+_HEADERS: Mapping[str, Document] = MappingProxyType(
     {
-        "401": {
-            "WWW-Authenticate": {"description": "How to log in", "required": True, "schema": {"const": "Bearer"}},
+        "X-Correlation-Id": {
+            "description": "The id of all that the request began, log lines and events: the request's own, or a new one.",
+            "required": True,
+            "schema": {"type": "string", "format": "uuid"},
         },
-        "503": {
-            "Retry-After": {
-                "description": "Seconds after which to try again",
-                "required": True,
-                "schema": {"type": "integer", "minimum": 0},
-            },
+        "WWW-Authenticate": {"description": "How to log in.", "required": True, "schema": {"const": "Bearer"}},
+        "Retry-After": {
+            "description": "Seconds after which to try again.",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 0},
+        },
+        "Idempotency-Replayed": {
+            "description": "The answer was given to an earlier request of this key, and is repeated.",
+            "schema": {"const": "true"},
         },
     }
 )
+_OF_PROBLEM: Mapping[str, str] = MappingProxyType({"401": "WWW-Authenticate", "503": "Retry-After"})
 # Pydantic leaves the bounds of a decimal that travels as a string in its schema, where they mean nothing.
 _MEANINGLESS = frozenset({"gt", "ge", "lt", "le", "max_digits", "decimal_places"})
 
@@ -67,11 +66,18 @@ class DocumentedApp(FastAPI):
         """The document, made once."""
         if self.openapi_schema is None:
             document = super().openapi()
+            document.setdefault("components", {})["headers"] = dict(_HEADERS)
             for operation in _operations(document):
-                _tell_problems(operation)
                 _tell_parameters(operation)
+                _tell_answers(operation)
+            tell_decimals(document["components"].get("schemas", {}), self._taken())
             self.openapi_schema = _meaningful(document)
         return self.openapi_schema
+
+    def _taken(self) -> frozenset[type[BaseModel]]:
+        """The models that requests are made of."""
+        bodies = [route.body_field for route in iter_route_contexts(self.routes) if isinstance(route, APIRoute)]
+        return frozenset(model for body in bodies if body is not None for model in models_in(body.field_info.annotation))
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -84,13 +90,18 @@ def _operations(document: Document) -> Iterator[Document]:
         yield from path.values()
 
 
-def _tell_problems(operation: Document) -> None:
+def _tell_answers(operation: Document) -> None:
+    repeatable = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
     for status, response in operation["responses"].items():
-        response["headers"] = _CORRELATION | response.get("headers", {})
+        headers = ["X-Correlation-Id"]
         if int(status) in _PROBLEMS:
-            schemas = [media["schema"] for media in response["content"].values() if "schema" in media]
-            response["content"] = {MEDIA_TYPE: {"schema": schemas[0]}}
-            response["headers"] |= _OF_PROBLEM.get(status, {})
+            # Under the media type of the route, where FastAPI puts it.
+            [media] = response["content"].values()
+            response["content"] = {MEDIA_TYPE: media}
+            headers += [_OF_PROBLEM[status]] if status in _OF_PROBLEM else []
+        elif repeatable:
+            headers.append("Idempotency-Replayed")
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
 
 
 def _tell_parameters(operation: Document) -> None:

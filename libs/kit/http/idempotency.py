@@ -16,7 +16,13 @@ from libs.schema.event import Cause
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=200, description="Repeating a request with the same key has one effect."),
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Repeating a request with the same key has one effect.",
+        examples=["order-4711"],
+    ),
 ]
 
 

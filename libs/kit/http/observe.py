@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.kit.http.problems import unexpected
+from libs.kit.http.problems import METHODS, unexpected
 from libs.kit.ids import uuid7
 from libs.kit.metrics import REQUEST_SECONDS
 from libs.schema.event import Cause
@@ -28,7 +28,7 @@ _SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 }
 # Others are the client's invention, and each would be a new series of the metric.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = frozenset(METHODS)
 # In the metric alone: the client left before there was an answer.
 _LEFT = 499
 _STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"

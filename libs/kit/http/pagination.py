@@ -18,6 +18,8 @@ from libs.kit.errors import Invalid
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
+CURSOR_FORMAT = "fillstream-cursor"
+"""What the documents call a cursor: no pattern says which texts are one."""
 
 Out = TypeVar("Out", bound=BaseModel)
 Row = TypeVar("Row")
@@ -61,7 +63,12 @@ class PageRequest:
 
 def page_request(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=300, description="`next_cursor` of the page before")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=300, description="`next_cursor` of the page before", json_schema_extra={"format": CURSOR_FORMAT}
+        ),
+    ] = None,
 ) -> PageRequest:
     """The page that the query parameters ask for; for `Depends`."""
     return PageRequest(limit, None if cursor is None else parse_cursor(cursor))

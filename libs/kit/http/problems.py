@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from libs.kit.errors import FieldError, Rejected
 from libs.kit.logging import logger
@@ -17,6 +18,7 @@ from libs.kit.outages import is_outage, is_unstorable_text
 
 log = logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OUTAGE_RETRY_SECONDS = 1
 
 
@@ -90,13 +92,21 @@ def field_error(detail: ErrorDetails) -> FieldError:
     return FieldError(pointer, detail["msg"].removeprefix("Value error, "))
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     response = problem_response(error.status_code, slug, str(error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(method for method in METHODS if _serves(request, method))
     return response
+
+
+def _serves(request: Request, method: str) -> bool:
+    """Whether the path takes the method. The error names those of one route, and a path may have several."""
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

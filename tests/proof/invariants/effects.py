@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from uuid import UUID
 
 from libs.schema.catalogue import BY_TYPE
 from libs.schema.event import DomainEvent
@@ -64,7 +63,7 @@ async def _causes(evidence: Evidence) -> list[_Cause]:
         for column in table.columns if table.schema in names else ():
             if not table.is_uuid(column) or column in {"id", "tenant_id"}:
                 continue
-            held = f'SELECT EXISTS (SELECT FROM {table} JOIN {table.schema}.inbox ON event_id = {table}."{column}")'
+            held = f'SELECT EXISTS (SELECT FROM {table} row JOIN {table.schema}.inbox i ON i.event_id = row."{column}")'
             if _NAMES_A_CAUSE.search(column) or await evidence.database.fetchval(held):
                 found.append(_Cause(table, column))
     return found
