@@ -7,7 +7,7 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Secret, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Secret, StringConstraints
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
@@ -23,6 +23,7 @@ router = APIRouter()
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 128
+_A_PERSON: dict[str, JsonValue] = {"email": "ada@example.com", "password": "correct horse battery staple"}
 _WRONG = "the e-mail address or the password is wrong"
 _SPENT = "the refresh token is not valid, or no longer"
 
@@ -65,7 +66,7 @@ HowIssued = Annotated[Issuing, Depends(_issuing)]
 class RegisterIn(BaseModel):
     """A person and, if they like, names."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_A_PERSON | {"first_name": "Ada"}]})
 
     email: Email
     password: NewPassword
@@ -84,7 +85,7 @@ class RegisteredOut(BaseModel):
 class LoginIn(BaseModel):
     """An address and its password."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_A_PERSON]})
 
     email: Email
     password: PresentedPassword

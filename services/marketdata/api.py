@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from libs.kit.db import Tx
 from libs.kit.errors import Invalid
@@ -23,6 +23,11 @@ router = APIRouter()
 MAX_BARS = 5_000
 _NO_ID = UUID(int=0)
 
+_A_BAR: dict[str, JsonValue] = {
+    "symbol": "AAPL", "timeframe": "1d", "open_time": "2011-03-01T00:00:00Z",
+    "open": "355.47", "high": "355.72", "low": "347.68", "close": "349.31", "volume": "16290000",
+}  # fmt: skip
+
 Reader = Annotated[Caller, Depends(requires("marketdata:read"))]
 Feed = Annotated[Caller, Depends(requires("marketdata:write"))]
 
@@ -30,10 +35,12 @@ Feed = Annotated[Caller, Depends(requires("marketdata:write"))]
 class InstrumentIn(BaseModel):
     """An instrument to list."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"symbol": "AAPL", "name": "Apple Inc."}]}
+    )
 
     symbol: Symbol
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
     asset_class: AssetClass = AssetClass.EQUITY
     currency: Currency = "USD"
 
@@ -84,7 +91,7 @@ class BarIn(BaseModel):
 class BarsIn(BaseModel):
     """Bars of any instruments and timeframes; all are kept or none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"bars": [_A_BAR]}]})
 
     bars: Annotated[list[BarIn], Field(min_length=1, max_length=MAX_BARS)]
 

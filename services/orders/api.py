@@ -58,7 +58,9 @@ Venue = Annotated[PaperVenue, Depends(_paper_venue)]
 class AccountIn(BaseModel):
     """A paper account to open."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "trend", "initial_cash": "100000.00"}]}
+    )
 
     name: Name
     currency: Currency = "USD"
@@ -70,7 +72,7 @@ class AccountIn(BaseModel):
 class AccountChange(BaseModel):
     """What to change in an account; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"auto_trading": True}]})
 
     name: Name | None = None
     auto_trading: StrictBool | None = None
@@ -100,7 +102,24 @@ class AccountOut(BaseModel):
 class OrderIn(BaseModel):
     """An order to place."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "if": {"properties": {"order_type": {"const": OrderType.LIMIT}}},
+            "then": {"properties": {"limit_price": {"not": {"type": "null"}}}, "required": ["limit_price"]},
+            "else": {"properties": {"limit_price": {"type": "null"}}},
+            "examples": [
+                {
+                    "account_id": "0199f0a4-6c4e-7d52-9a8e-3f1d2c4b5a69",
+                    "symbol": "AAPL",
+                    "side": "BUY",
+                    "order_type": "LIMIT",
+                    "quantity": "100",
+                    "limit_price": "353.50",
+                }
+            ],
+        },
+    )
 
     account_id: UUID
     client_order_id: ClientOrderId | None = None

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -47,6 +48,7 @@ router = APIRouter()
 
 # PostgreSQL keeps every character but this one.
 _NO_NUL = r"^[^\x00]*$"
+_A_RULE: dict[str, JsonValue] = {"kind": "sma_cross", "fast": 20, "slow": 50}
 
 Reader = Annotated[Caller, Depends(requires("strategies:read"))]
 Writer = Annotated[Caller, Depends(requires("strategies:write"))]
@@ -72,7 +74,10 @@ ParametersIn = Annotated[Parameters, WrapValidator(_name_the_field)]
 class StrategyIn(BaseModel):
     """A strategy to begin with the next bar that closes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "trend", "symbol": "AAPL", "size": "100", "parameters": _A_RULE}]},
+    )
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_NO_NUL)]
     description: Annotated[str, StringConstraints(max_length=2_000, pattern=_NO_NUL)] = ""
@@ -137,7 +142,9 @@ class SignalOut(BaseModel):
 class BacktestIn(BaseModel):
     """A rule to run over the bars of one instrument with `start` <= open time < `end`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"symbol": "AAPL", "size": "100", "parameters": _A_RULE}]}
+    )
 
     symbol: Symbol
     timeframe: Timeframe = Timeframe.D1

@@ -84,7 +84,7 @@ async def _said(work: Awaitable[object]) -> list[str]:
     return []
 
 
-async def run(schedule: Schedule, folder: Path, begun: Callable[[str], None]) -> AsyncGenerator[Result]:
+async def run(schedule: Schedule, folder: Path, begun: Callable[[str], None]) -> AsyncGenerator[Result, None]:
     """The result of each injection as it comes; logs and data are kept under `folder` until the caller removes it."""
     for number, (layout, injections) in enumerate(schedule.by_layout(), start=1):
         async with aclosing(_on(layout, folder / f"site-{number}", injections, schedule.seed, begun)) as results:
@@ -94,7 +94,7 @@ async def run(schedule: Schedule, folder: Path, begun: Callable[[str], None]) ->
 
 async def _on(
     layout: Layout, folder: Path, injections: list[Injection], seed: int, begun: Callable[[str], None]
-) -> AsyncGenerator[Result]:
+) -> AsyncGenerator[Result, None]:
     await asyncio.to_thread(folder.mkdir, parents=True)
     started = time.monotonic()
     async with (

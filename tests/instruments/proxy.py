@@ -12,13 +12,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from libs.kit.cancellation import end
-from tests.instruments.statements import SYNC, TERMINATE, Piece, PlainScanner, Scanner, StatementScanner
+from tests.instruments.requests import RequestScanner
+from tests.instruments.scanning import Piece, PlainScanner, Scanner
+from tests.instruments.statements import StatementScanner
 from tests.instruments.weather import CLEAR, COMMIT, Cut, Moment, Trap
 
 LOOPBACK = "127.0.0.1"
 _CHUNK = 65_536
 _CHUNKS_ON_THE_WAY = 1_000
 _SLICES_PER_SECOND = 10
+_ANSWER_SECONDS = 5.0
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -71,7 +74,7 @@ class Proxy:
         self.audible.set()
 
     def arm(self, moment: Moment, times: int = 1, statement: re.Pattern[str] = COMMIT, application: str = "") -> Trap:
-        """Cut connections around a statement, the next `times` times that an application of this prefix sends it."""
+        """Cut connections around a statement or request, the next `times` times that an application of this prefix sends it."""
         self.trap = Trap(moment, times, statement, application)
         return self.trap
 
@@ -148,9 +151,10 @@ class Connection:
             asyncio.create_task(self._carry(from_server, self._to_client)),
         ]
         try:
-            # Deaf, the server does what it was sent and ends the connection itself.
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait(ways[1:] if self._deaf else ways, return_when=asyncio.FIRST_COMPLETED)
+            if self._deaf:
+                # The server does what it was asked, and answers to nobody.
+                await asyncio.wait(ways[1:], timeout=_ANSWER_SECONDS)
         finally:
             await end(*ways)
 
@@ -202,9 +206,8 @@ class Connection:
     async def _spring(self, trap: Trap, piece: Piece) -> None:
         """Cut the client around a statement."""
         if trap.moment is Moment.AFTER:
-            # A statement of the extended protocol that stands alone commits when it is asked to synchronise.
             self._deaf = True
-            await self._write(self._server, piece.data + (SYNC if piece.data[:1] == b"E" else b"") + TERMINATE)
+            await self._write(self._server, piece.data + piece.farewell)
             _end(self._client, Cut.RESET)
             return
         self.cut(Cut.RESET)
@@ -247,6 +250,11 @@ async def proxying(
         await proxy.refuse()
         proxy.cut()
         await proxy.ended()
+
+
+def proxying_kafka(target_port: int, *, port: int = 0, seed: int = 0) -> AbstractAsyncContextManager[Proxy]:
+    """A proxy that understands Kafka's clients; `listeners.py` tells how they come to go through it."""
+    return proxying(target_port, port=port, scanner=RequestScanner, seed=seed)
 
 
 def proxying_postgres(target_port: int, *, port: int = 0, seed: int = 0) -> AbstractAsyncContextManager[Proxy]:

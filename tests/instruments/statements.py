@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+
+from tests.instruments.scanning import Piece
 
 _PROTOCOL_3 = 3
 _NO_TYPE = 4
 _WITH_TYPE = 5
-SYNC = b"S\0\0\0\4"
-TERMINATE = b"X\0\0\0\4"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes of a client that belong together; `sql` is the statement that they let the server run, if any."""
-
-    data: bytes
-    sql: str | None = None
-
-
-class Scanner(Protocol):
-    """Looks at what one client sends."""
-
-    def feed(self, data: bytes) -> Iterator[Piece]:
-        """The bytes again, cut into pieces; what is not yet a whole message is kept for the next call."""
-
-    @property
-    def application(self) -> str:
-        """The client's name, as far as it has told it."""
-
-
-class PlainScanner:
-    """Sees bytes."""
-
-    application = ""
-
-    def feed(self, data: bytes) -> Iterator[Piece]:
-        """The bytes as they came."""
-        yield Piece(data)
+_SYNC = b"S\0\0\0\4"
+_TERMINATE = b"X\0\0\0\4"
 
 
 class StatementScanner:
@@ -64,7 +35,8 @@ class StatementScanner:
             if silent:
                 yield Piece(bytes(silent))
                 silent.clear()
-            yield Piece(message, sql)
+            # A statement of the extended protocol that stands alone commits when the server is asked to synchronise.
+            yield Piece(message, sql, _TERMINATE if message[:1] == b"Q" else _SYNC + _TERMINATE)
         if silent:
             yield Piece(bytes(silent))
 

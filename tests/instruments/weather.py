@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.instruments.statements import Piece
+from tests.instruments.scanning import Piece
 
 COMMIT = re.compile(r"\s*(COMMIT|END)\b", re.IGNORECASE)
+PRODUCE = re.compile("Produce")
 
 
 class Cut(Enum):
@@ -21,7 +22,7 @@ class Cut(Enum):
 
 
 class Moment(Enum):
-    """When, around a statement, a connection is cut."""
+    """When, around a statement or request, a connection is cut."""
 
     BEFORE = "before it reaches the server"
     AFTER = "after it was sent, before its answer"
@@ -43,7 +44,7 @@ CLEAR = Line()
 
 @dataclass(eq=False)
 class Trap:
-    """Cuts the connections that send a statement, `left` times; `sprung` counts."""
+    """Cuts the connections that send a statement or request, `left` times; `sprung` counts."""
 
     moment: Moment
     left: int
@@ -53,9 +54,9 @@ class Trap:
 
     def takes(self, piece: Piece, application: str) -> bool:
         """Whether it snaps for this piece of a client's bytes."""
-        if piece.sql is None or not self.left or not application.startswith(self.application):
+        if piece.asks is None or not self.left or not application.startswith(self.application):
             return False
-        return self.statement.match(piece.sql) is not None
+        return self.statement.match(piece.asks) is not None
 
     def snap(self) -> None:
         """Count one cut."""

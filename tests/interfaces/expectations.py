@@ -13,7 +13,6 @@ from fillstream.contexts import names
 from tests.interfaces import calls
 from tests.interfaces.calls import Maker
 
-
 GATEWAY = "gateway"
 EVERYWHERE = (*names(), GATEWAY)
 """Every context, and the gateway before them."""

@@ -151,9 +151,10 @@ async def test_a_connection_that_dies_under_a_batch_loses_and_doubles_nothing(
     assert await admin.letters() == []
 
 
-async def test_a_database_that_is_away_for_a_while_loses_and_doubles_nothing(
-    world: World, admin: Admin, probe: Consuming
+async def test_a_database_that_is_away_for_longer_than_an_event_is_tried_loses_and_doubles_nothing(
+    world: World, admin: Admin, probe: Consuming, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consumer_module, "_ATTEMPT_DELAYS", (0.01, 0.01))
     await world.send(world.envelope(a_bar(), sequence=1))
     await effects(admin, 1)
     async with admin.away():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 import asyncpg
@@ -67,6 +67,60 @@ async def test_events_leave_in_the_order_of_their_writing(world: World, db: Data
     found = await world.expect(BarClosed, 300)
     for symbol in ("AAPL", "IBM", "MSFT"):
         assert [e.event for e in found if e.event.symbol == symbol] == [e for e in events if e.symbol == symbol]
+
+
+async def test_an_event_whose_transaction_ends_late_leaves_after_younger_ones(
+    world: World, db: Database, admin: Admin, relaying: None
+) -> None:
+    async with db.public() as slow:
+        slow.publish(Series(), a_bar("AAPL"))
+        await slow.write_events()
+        await publish(db, a_bar("IBM"), a_bar("MSFT"))
+        await world.expect(BarClosed, 2)
+        await nothing_waits(admin)
+
+    await nothing_waits(admin)
+    found = await world.expect(BarClosed, 3)
+    assert [e.event.symbol for e in found] == ["IBM", "MSFT", "AAPL"]
+
+
+async def test_while_one_relay_sends_no_other_sends_what_comes_after(
+    world: World, db: Database, settings: Settings
+) -> None:
+    """The first relay is slow with a batch of a key; a second one meets the key's later events."""
+    slow, second = Relay(db, settings), Relay(db, settings)
+    in_hand, go = asyncio.Event(), asyncio.Event()
+    send = slow._send  # noqa: SLF001 between reading and sending
+
+    async def send_slowly(client: AIOKafkaProducer, items: Sequence[object]) -> object:
+        if items:
+            in_hand.set()
+            await go.wait()
+        return await send(client, items)  # type: ignore[arg-type]
+
+    async def second_looks() -> None:
+        before = second._last_pass  # noqa: SLF001 it moves with every look at the lock, and with every pass
+
+        async def looked() -> None:
+            assert second._last_pass > before  # noqa: SLF001
+
+        await eventually(looked)
+
+    slow._send = send_slowly  # type: ignore[method-assign,assignment]  # noqa: SLF001
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(slow.run())]
+        await publish(db, *(a_bar(day=day) for day in range(3)))
+        await in_hand.wait()
+        tasks.append(group.create_task(second.run()))
+        await publish(db, *(a_bar(day=day) for day in range(3, 6)))
+        for _ in range(2):  # a whole pass, if it makes passes
+            await second_looks()
+        go.set()
+        found = await world.expect(BarClosed, 6)
+        for task in tasks:
+            task.cancel()
+
+    assert [e.event.open_time for e in found] == [a_bar(day=day).open_time for day in range(6)]
 
 
 async def test_what_was_acknowledged_is_moved_whole_to_the_log(db: Database, admin: Admin, relaying: None) -> None:

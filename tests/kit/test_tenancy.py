@@ -32,6 +32,13 @@ async def tenants(tx: Tx) -> Sequence[UUID]:
     return await tx.scalars(select(Counter.tenant_id))
 
 
+async def test_a_transaction_acts_in_the_role_that_is_made_for_it(db: Database) -> None:
+    expected = ((db.transaction(OURS), "probe_api"), (db.public(), "probe_api"), (db.work(), "probe_worker"))
+    for transaction, role in expected:
+        async with transaction as tx:
+            assert (await tx.fetch("SELECT current_user"))[0][0] == role
+
+
 async def test_a_transaction_sees_the_rows_of_its_workspace_alone(counted: Database) -> None:
     async with counted.transaction(OURS) as tx:
         assert await tenants(tx) == [OURS]

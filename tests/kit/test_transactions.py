@@ -78,6 +78,16 @@ async def test_a_failed_transaction_publishes_nothing(narrow: Database, admin: A
     assert (await rows(admin, "counter"), await rows(admin, "outbox")) == (0, 0)
 
 
+async def test_when_its_events_cannot_be_written_the_state_is_not_either(narrow: Database, admin: Admin) -> None:
+    async def publish_for_another(tx: Tx) -> None:
+        tx.publish(Counter(id=uuid7(), tenant_id=uuid7(), name="x", value=0, version=0), a_bar())
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await counting(narrow, publish_for_another)
+
+    assert (await rows(admin, "counter"), await rows(admin, "outbox")) == (0, 0)
+
+
 async def test_a_statement_that_fails_leaves_nothing(narrow: Database, admin: Admin) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await counting(narrow, lambda tx: tx.fetch("SELECT * FROM nowhere"))

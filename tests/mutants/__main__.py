@@ -38,7 +38,8 @@ CHECKOUT = Ground(HERE.parents[1], HERE / "faults", servers_of_its_own)
 
 def main(arguments: Sequence[str], ground: Ground = CHECKOUT, console: Console | None = None) -> int:
     """0 when every fault is caught, 1 when one is not, 2 when the request makes no sense."""
-    console = console or Console()
+    # Where nobody watches, lines may be long.
+    console = console or Console(width=None if sys.stdout.isatty() else 200)
     wanted = _parser().parse_args(arguments)
     try:
         faults = _chosen(wanted, load_faults(ground.faults), console)

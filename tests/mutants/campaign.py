@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fillstream.embedded.concurrency import together
 from tests.mutants.fault import Fault
 from tests.mutants.stations import OpenStation, Station
 from tests.mutants.tree import NotPlanted, copy_sources, copy_tree, plant
@@ -60,21 +61,30 @@ class Campaign:
 
     @asynccontextmanager
     async def _stations(self) -> AsyncIterator[list[Station]]:
+        opened: list[Station] = []
         async with AsyncExitStack() as stack:
-            homes = [self.scratch / f"station-{number}" for number in range(min(self.jobs, len(self.faults)))]
-            yield await asyncio.gather(*(stack.enter_async_context(self.open_station(home)) for home in homes))
+
+            async def open_one(home: Path) -> None:
+                opened.append(await stack.enter_async_context(self.open_station(home)))
+
+            count = min(self.jobs, len(self.faults))
+            await together(*(open_one(self.scratch / f"station-{number}") for number in range(count)))
+            yield opened
 
     async def _check_baseline(self, clean: Path, stations: Sequence[Station]) -> None:
         """Run every named test on the clean copy; what it leaves of bytecode serves all copies of it."""
         shares = _shares([test for fault in self.faults for test in fault.caught_by], len(stations))
         judged = await asyncio.gather(
-            *(self._baseline(share, clean, station) for share, station in zip(shares, stations, strict=False))
+            *(
+                self._baseline(share, clean, station, f"baseline-{number}")
+                for number, (share, station) in enumerate(zip(shares, stations, strict=False))
+            )
         )
         if failed := [ruling.reason for ruling in judged if ruling.verdict is not Verdict.SURVIVED]:
             raise BaselineFailed("; ".join(failed))
 
-    async def _baseline(self, tests: Sequence[str], clean: Path, station: Station) -> Ruling:
-        ruling = judge(await run_tests(clean, tests, station.environment))
+    async def _baseline(self, tests: Sequence[str], clean: Path, station: Station, name: str) -> Ruling:
+        ruling = judge(await run_tests(clean, tests, station.environment, self.scratch / "notes" / name))
         return replace(ruling, reason=f"{ruling.caught_by} {ruling.reason}".strip())
 
     async def _try(self, fault: Fault, clean: Path, station: Station) -> Ruling:
@@ -82,7 +92,8 @@ class Campaign:
         try:
             await asyncio.to_thread(plant, fault, tree)
             await station.sweep()
-            return judge(await run_tests(tree, fault.caught_by, {**station.environment, **_NO_BYTECODE}, "-x"))
+            environment, notes = {**station.environment, **_NO_BYTECODE}, self.scratch / "notes" / fault.name
+            return judge(await run_tests(tree, fault.caught_by, environment, notes, "-x"))
         except NotPlanted as problem:
             return Ruling(Verdict.VOID, str(problem))
         finally:

@@ -33,7 +33,10 @@ class Fault:
 
 def load_faults(folder: Path) -> tuple[Fault, ...]:
     """The faults of a folder in the order of their names. Raises BadFault when one does not say what it has to."""
-    return tuple(_load(path) for path in sorted(folder.glob("*.patch")))
+    faults = tuple(_load(path) for path in sorted(folder.glob("*.patch")))
+    if not faults:
+        raise BadFault(f"there are no faults in {folder.name}")
+    return faults
 
 
 def _load(path: Path) -> Fault:

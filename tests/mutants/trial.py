@@ -55,10 +55,12 @@ class TestRun:
     seconds: float
 
 
-async def run_tests(tree: Path, tests: Sequence[str], environment: Mapping[str, str], *options: str) -> TestRun:
-    """Run tests of a tree with the tree's own code."""
-    told, log = (tree.with_name(f"{tree.name}.{what}") for what in ("json", "log"))
-    told.unlink(missing_ok=True)
+async def run_tests(
+    tree: Path, tests: Sequence[str], environment: Mapping[str, str], notes: Path, *options: str
+) -> TestRun:
+    """Run tests of a tree with the tree's own code; what they say is put into the folder `notes`."""
+    notes.mkdir(parents=True)
+    told, log = notes / "testimony.json", notes / "output.txt"
     inherited = {name: value for name, value in os.environ.items() if name not in _OWN}
     # Before the interpreter's own packages, one of which may point at the checkout.
     own = {"PYTHONPATH": str(tree), WRITE_TO: str(told)}

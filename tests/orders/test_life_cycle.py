@@ -94,6 +94,16 @@ def test_an_order_moves_by_the_table_and_closes_once(status: OrderStatus, report
     assert (order.closed_at is not None) == (wanted in CLOSED)
 
 
+@pytest.mark.parametrize("before", ["0", "60"])
+def test_a_fill_of_more_than_is_left_is_refused(before: str) -> None:
+    order = an_order(quantity="100", status=OrderStatus.NEW)
+    if Decimal(before):
+        order.fill(a_fill(order, before))
+
+    with pytest.raises(ValueError, match="leaves_quantity"):
+        order.fill(a_fill(order, "100.00000001"))
+
+
 def test_every_step_tells_of_itself() -> None:
     denied, order = an_order(), an_order()
     (refusal,) = denied.deny(Denial(DenialReason.INSUFFICIENT_BUYING_POWER, "too dear"))

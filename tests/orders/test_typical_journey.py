@@ -156,6 +156,23 @@ async def test_orders_and_fills_are_read_in_pages_and_by_filter(workspace: Works
     assert await workspace.items("/v1/fills", order_id=str(uuid7())) == []
 
 
+async def test_fills_of_one_moment_are_read_in_pages_without_loss(workspace: Workspace) -> None:
+    placed = [(await workspace.orders_it(order_type="LIMIT", limit_price="100")).json()["id"] for _ in range(5)]
+    await workspace.sees(a_bar(ahead(1), "99"))
+
+    seen: list[dict[str, str]] = []
+    params = {"limit": "2"}
+    while True:
+        answer = (await workspace.client.get("/v1/fills", params=params)).json()
+        seen += answer["items"]
+        if answer["next_cursor"] is None:
+            break
+        params["cursor"] = answer["next_cursor"]
+
+    assert len({fill["executed_at"] for fill in seen}) == 1
+    assert sorted(fill["order_id"] for fill in seen) == sorted(placed)
+
+
 async def test_an_account_is_renamed_and_signals_are_moved_to_another(workspace: Workspace) -> None:
     body = {"name": "second", "initial_cash": "5000"}
     second = (await workspace.client.post("/v1/accounts", json=body)).json()

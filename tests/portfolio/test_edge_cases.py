@@ -24,7 +24,8 @@ async def test_a_redelivered_fill_is_posted_once(desk: Desk, world: World) -> No
 
 async def test_a_replay_that_the_inbox_has_forgotten_changes_nothing(desk: Desk, world: World) -> None:
     opening = world.envelope(an_account(desk.account_id), tenant_id=desk.tenant_id)
-    fill = world.envelope(a_fill(desk.account_id, 2, Side.BUY, "100", "101"), tenant_id=desk.tenant_id)
+    bought = a_fill(desk.account_id, 2, Side.BUY, "100", "101", commission="10.10")
+    fill = world.envelope(bought, tenant_id=desk.tenant_id)
     await world.send(fill)
     await world.settled("portfolio")
     await world.fetch("UPDATE portfolio.journal_entry SET event_id = $1 WHERE kind = 'deposit'", opening.event_id)
@@ -32,7 +33,7 @@ async def test_a_replay_that_the_inbox_has_forgotten_changes_nothing(desk: Desk,
     await world.send(opening, fill)
     await world.settled("portfolio")
     assert len((await desk.get("/v1/ledger"))["items"]) == 2  # type: ignore[arg-type]
-    assert (await desk.get("/v1/portfolio"))["available_cash"] == "89900.00"
+    assert (await desk.get("/v1/portfolio"))["available_cash"] == "89889.90"
     assert await world.fetch("SELECT * FROM portfolio.dead_letter") == []
     await world.expect(PositionChanged, 1)
 

@@ -41,9 +41,9 @@ async def _trade_by_hand(house: House, tenant: Tenant) -> None:
     await _close(house, _a_bar(_BY_HAND, -2))
     await _place(tenant, quantity="3")
     await _place(tenant, quantity="1", order_type="LIMIT", limit_price="1.00", time_in_force="DAY")
-    await _place(tenant, quantity="7", order_type="LIMIT", limit_price="1.25")
+    await _place(tenant, quantity="7", order_type="LIMIT", limit_price="1.25", time_in_force="GTC")
     await _place(tenant, quantity="1000000")
-    withdrawn = await _place(tenant, quantity="2", order_type="LIMIT", limit_price="1.50")
+    withdrawn = await _place(tenant, quantity="2", order_type="LIMIT", limit_price="1.50", time_in_force="GTC")
     await _post(tenant, f"/v1/orders/{withdrawn['id']}/cancel", {})
     await _close(house, _a_bar(_BY_HAND, 1), _a_bar(_BY_HAND, 2))
 

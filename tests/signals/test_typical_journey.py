@@ -102,6 +102,23 @@ async def test_signals_are_listed_the_newest_first_and_filtered(workspace: Works
     assert sorted(await found(start="2011-03-11T00:00:00Z")) == ["breakout BUY", "calm BUY"]
 
 
+async def test_signals_of_one_moment_are_read_in_pages_without_loss(workspace: Workspace) -> None:
+    for number in range(3):
+        await workspace.creates(name=f"s{number}")
+    await workspace.sees(*closes(10, 11, 9))
+
+    seen: list[str] = []
+    params: dict[str, str | int] = {"limit": 1}
+    while True:
+        answer = (await workspace.client.get("/v1/signals", params=params)).json()
+        seen += [f"{signal['occurred_at']} {signal['id']}" for signal in answer["items"]]
+        if answer["next_cursor"] is None:
+            break
+        params["cursor"] = answer["next_cursor"]
+    assert len(seen) == 6
+    assert seen == sorted(seen, reverse=True)
+
+
 async def test_a_paused_strategy_sees_no_bars_and_goes_on_as_if_they_had_never_been(
     workspace: Workspace, world: World
 ) -> None:

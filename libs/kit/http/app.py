@@ -68,9 +68,7 @@ def http_app(
 
 def bare_app(name: str, routers: Iterable[APIRouter]) -> FastAPI:
     """The routes alone, without anything behind them: enough for the OpenAPI document."""
-    app = DocumentedApp(name, API_VERSION)
-    for router in routers:
-        app.include_router(router, tags=[name])
+    app = DocumentedApp(name, API_VERSION, list(routers))
     install_problems(app)
     return app
 

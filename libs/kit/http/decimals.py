@@ -46,7 +46,7 @@ class Limits:
         """How many digits stand before the point at most. Exact for a greatest value that is a power of ten."""
         greatest = self.lt if self.le is None else self.le
         if greatest is not None:
-            return max(len(str(int(greatest) - 1)), 1)
+            return len(str(int(greatest) - 1).lstrip("0"))
         return (self.max_digits or _UNBOUNDED_DIGITS) - (self.decimal_places or 0)
 
     def _bounds(self) -> Schema:
@@ -59,8 +59,11 @@ class Limits:
         return widest | told
 
 
+_LIMITS = [limit.name for limit in dataclasses.fields(Limits)]
+
+
 def _digits(most: int) -> str:
-    return f"[0-9]{{1,{most}}}"
+    return f"[0-9]{{1,{most}}}" if most else "0"
 
 
 def tell_decimals(schemas: Mapping[str, Schema], models: Collection[type[BaseModel]]) -> None:
@@ -93,7 +96,7 @@ def _decimals(hint: object) -> Iterator[Limits]:
         limits: dict[str, Any] = {}
         for part in get_args(hint)[1:]:
             for limit in part.metadata if isinstance(part, FieldInfo) else ():
-                limits |= dataclasses.asdict(limit) if dataclasses.is_dataclass(limit) else vars(limit)
+                limits |= {name: getattr(limit, name) for name in _LIMITS if hasattr(limit, name)}
         yield Limits(**limits)
         return
     for inner in get_args(hint):

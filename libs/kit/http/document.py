@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
+from libs.kit.http.decimals import models_in, tell_decimals
 from libs.kit.http.problems import MEDIA_TYPE, Problem
 
 Document = dict[str, Any]
@@ -52,7 +54,7 @@ _MEANINGLESS = frozenset({"gt", "ge", "lt", "le", "max_digits", "decimal_places"
 class DocumentedApp(FastAPI):
     """An app whose document tells what is served."""
 
-    def __init__(self, name: str, version: str) -> None:
+    def __init__(self, name: str, version: str, routers: Sequence[APIRouter]) -> None:
         super().__init__(
             title=name,
             version=version,
@@ -61,6 +63,9 @@ class DocumentedApp(FastAPI):
             redoc_url=None,
             docs_url=None,
         )
+        self._routers = routers
+        for router in routers:
+            self.include_router(router, tags=[name])
 
     def openapi(self) -> Document:
         """The document, made once."""
@@ -76,8 +81,9 @@ class DocumentedApp(FastAPI):
 
     def _taken(self) -> frozenset[type[BaseModel]]:
         """The models that requests are made of."""
-        bodies = [route.body_field for route in iter_route_contexts(self.routes) if isinstance(route, APIRoute)]
-        return frozenset(model for body in bodies if body is not None for model in models_in(body.field_info.annotation))
+        routes = [route for router in self._routers for route in router.routes if isinstance(route, APIRoute)]
+        bodies = [route.body_field.field_info.annotation for route in routes if route.body_field is not None]
+        return frozenset(model for body in bodies for model in models_in(body))
 
 
 def _operation_id(route: APIRoute) -> str:

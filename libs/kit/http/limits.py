@@ -6,15 +6,18 @@ import re
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.kit.errors import FieldError
 from libs.kit.http.problems import problem_response
-from libs.kit.http.strict_json import ambiguity
+from libs.kit.http.strict_json import ambiguity, nul_pointers
 
 # Possessive, and content with a string that never ends: no body makes it look at a byte twice.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = b"[{"
+_NUL = "holds the character NUL, which can't be kept"
 
 
 def json_depth(body: bytes) -> int:
@@ -27,7 +30,7 @@ def json_depth(body: bytes) -> int:
 
 
 class BodyLimits:
-    """ASGI middleware: 413 for a body over `max_bytes`, 400 for JSON that is ambiguous or nested deeper than `max_depth`."""
+    """ASGI middleware: 413 for a body over `max_bytes`, 400 for ambiguous or too deep JSON, 422 for NUL."""
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_depth: int) -> None:
         self.app = app
@@ -44,18 +47,23 @@ class BodyLimits:
         except ClientDisconnect:
             return
         if body is None:
-            answer = problem_response(413, "too-large", f"the body is larger than {self.max_bytes} bytes")
-            await answer(scope, receive, send)
-            return
+            answer: ASGIApp = problem_response(413, "too-large", f"the body is larger than {self.max_bytes} bytes")
+        else:
+            answer = self._refusal(scope, body) or _replayed(self.app, body)
+        await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope, body: bytes) -> Response | None:
+        """The answer to a body that nothing behind this should see; None for all others."""
         if body.count(b"[") + body.count(b"{") > self.max_depth and json_depth(body) > self.max_depth:
-            answer = problem_response(400, "too-deep", f"the body nests deeper than {self.max_depth} levels")
-            await answer(scope, receive, send)
-            return
-        if _is_json(scope) and (reason := ambiguity(body)) is not None:
-            answer = problem_response(400, "malformed-json", f"the body is not JSON that all read alike: {reason}")
-            await answer(scope, receive, send)
-            return
-        await self.app(scope, _replay(body, receive), send)
+            return problem_response(400, "too-deep", f"the body nests deeper than {self.max_depth} levels")
+        if "json" not in Headers(scope=scope).get("content-type", ""):
+            return None
+        if (reason := ambiguity(body)) is not None:
+            return problem_response(400, "malformed-json", f"the body is not JSON that all read alike: {reason}")
+        if pointers := nul_pointers(body):
+            errors = [FieldError(pointer, _NUL) for pointer in pointers]
+            return problem_response(422, "invalid", f"{', '.join(pointers)}: {_NUL}", errors)
+        return None
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
         """The body, or None when it is too large. Raises ClientDisconnect when the client left in the middle of it."""
@@ -82,14 +90,15 @@ def _announced_length(scope: Scope) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-def _is_json(scope: Scope) -> bool:
-    return "json" in Headers(scope=scope).get("content-type", "")
+def _replayed(app: ASGIApp, body: bytes) -> ASGIApp:
+    """The app, with a body that was read already."""
 
+    async def with_body(scope: Scope, receive: Receive, send: Send) -> None:
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        async def again() -> Message:
+            return waiting.pop() if waiting else await receive()
 
-    async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
+        await app(scope, again, send)
 
-    return again
+    return with_body

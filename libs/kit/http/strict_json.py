@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 
 _SHOWN = 40
+# JSON has no other spelling of it.
+_NUL = rb"\u0000"
 
 
 class _Ambiguous(Exception):
@@ -20,6 +24,30 @@ def ambiguity(body: bytes) -> str | None:
     except ValueError:
         return None
     return None
+
+
+def nul_pointers(body: bytes) -> list[str]:
+    """Where texts hold the character NUL, which PostgreSQL keeps in none: the first few, each once."""
+    if _NUL not in body:
+        return []
+    try:
+        found = islice(_with_nul("", json.loads(body)), _SHOWN)
+    except ValueError:
+        return []
+    # A name may hold half a character, which no answer can.
+    return list(dict.fromkeys(pointer.encode(errors="replace").decode() for pointer in found))
+
+
+def _with_nul(pointer: str, part: object) -> Iterator[str]:
+    if isinstance(part, str) and "\0" in part:
+        yield pointer or "/"
+    if isinstance(part, list):
+        for index, item in enumerate(part):
+            yield from _with_nul(f"{pointer}/{index}", item)
+    if isinstance(part, dict):
+        for name, value in part.items():
+            yield from _with_nul(f"{pointer}/{name}", name)
+            yield from _with_nul(f"{pointer}/{name}", value)
 
 
 def _refuse_twins(pairs: list[tuple[str, object]]) -> None:

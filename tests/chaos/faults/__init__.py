@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.chaos.fault import Faults
-from tests.chaos.faults import processes
+from tests.chaos.faults import processes, replicas, servers
 
-FAULTS: Faults = (*processes.FAULTS,)
+FAULTS: Faults = (*processes.FAULTS, *replicas.FAULTS, *servers.FAULTS)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from libs.kit.settings import Settings
-from tests.proof.invariants import aggregates, delivery, effects, ledger, orders, rest, roles, tenancy
+from tests.proof.invariants import (
+    aggregates,
+    delivery,
+    effects,
+    history,
+    ledger,
+    orders,
+    reservations,
+    rest,
+    roles,
+    tenancy,
+)
 from tests.proof.invariants.evidence import gather
 from tests.proof.invariants.rest import unready
 from tests.proof.invariants.violation import Invariant, Violation
@@ -18,6 +29,8 @@ INVARIANTS: Sequence[Invariant] = (
     *aggregates.INVARIANTS,
     *orders.INVARIANTS,
     *ledger.INVARIANTS,
+    *reservations.INVARIANTS,
+    *history.INVARIANTS,
     *tenancy.INVARIANTS,
     *roles.INVARIANTS,
     *rest.INVARIANTS,

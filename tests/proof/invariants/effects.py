@@ -33,7 +33,7 @@ REPEATED: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class _Cause:
+class Cause:
     """A column that holds the events that made rows of its table."""
 
     table: Table
@@ -55,7 +55,7 @@ class _Cause:
         return ", ".join(f'"{name}"' for name in dict.fromkeys([self.column, *named, *keyed]))
 
 
-async def _causes(evidence: Evidence) -> list[_Cause]:
+async def causes(evidence: Evidence) -> list[Cause]:
     """The columns that are named after causes, or hold ids of events that their context took."""
     names = {context.name for context in evidence.contexts}
     found = []
@@ -65,7 +65,7 @@ async def _causes(evidence: Evidence) -> list[_Cause]:
                 continue
             held = f'SELECT EXISTS (SELECT FROM {table} row JOIN {table.schema}.inbox i ON i.event_id = row."{column}")'
             if _NAMES_A_CAUSE.search(column) or await evidence.database.fetchval(held):
-                found.append(_Cause(table, column))
+                found.append(Cause(table, column))
     return found
 
 
@@ -76,7 +76,7 @@ async def every_effect_names_an_event_that_was_taken(evidence: Evidence) -> list
         for event in evidence.told
         if event.causation_id is not None and event.causation_id not in evidence.taken[event.context]
     ]
-    for cause in await _causes(evidence):
+    for cause in await causes(evidence):
         rows = await evidence.database.fetch(f'SELECT DISTINCT "{cause.column}" FROM {cause.table}')
         taken = evidence.taken[cause.table.schema]
         found += [
@@ -88,7 +88,7 @@ async def every_effect_names_an_event_that_was_taken(evidence: Evidence) -> list
 async def no_event_made_a_row_twice(evidence: Evidence) -> list[str]:
     """An event made one row at most for each account, strategy or moment that it concerns."""
     found = []
-    for cause in await _causes(evidence):
+    for cause in await causes(evidence):
         rows = await evidence.database.fetch(
             f'SELECT "{cause.column}", count(*) FROM {cause.table} WHERE "{cause.column}" IS NOT NULL '
             f"GROUP BY {cause.identity} HAVING count(*) > 1"
@@ -117,7 +117,7 @@ async def no_event_was_told_twice_for_one_cause(evidence: Evidence) -> list[str]
 async def every_taken_event_made_its_row(evidence: Evidence) -> list[str]:
     """Where an event makes one row at most, and others of its type made one, it made one too."""
     found = []
-    for cause in await _causes(evidence):
+    for cause in await causes(evidence):
         if cause.is_unique:
             made = {row[0] for row in await evidence.database.fetch(f'SELECT "{cause.column}" FROM {cause.table}')}
             types = {evidence.by_id[id_].type for id_ in made if id_ in evidence.by_id}

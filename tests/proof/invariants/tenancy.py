@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
+from tests.proof.invariants.effects import causes
 from tests.proof.invariants.evidence import Evidence
 from tests.proof.invariants.tables import Table, of_contexts
 from tests.proof.invariants.violation import Invariant
@@ -91,17 +93,116 @@ async def one_id_has_one_tenant(evidence: Evidence) -> list[str]:
     return [f"{id_} is {', '.join(places)}" for id_, places in rows]
 
 
-def _owners(evidence: Evidence) -> str:
-    """A query for the tenants of all ids."""
-    return " UNION ALL ".join(
-        f"SELECT id, tenant_id, '{table}' AS place FROM {table}"
-        for table in of_contexts(evidence.tables)
-        if table.is_uuid("id") and table.is_uuid("tenant_id")
+def _owners(evidence: Evidence, schema: str | None = None) -> str:
+    """A query for the tenants of all ids, or of those of one schema."""
+    return (
+        " UNION ALL ".join(
+            f"SELECT id, tenant_id, '{table}' AS place FROM {table}"
+            for table in of_contexts(evidence.tables)
+            if table.is_uuid("id") and table.is_uuid("tenant_id") and schema in {None, table.schema}
+        )
+        or "SELECT NULL::uuid AS id, NULL::uuid AS tenant_id, '' AS place WHERE false"
     )
+
+
+async def events_are_of_their_aggregates_tenant(evidence: Evidence) -> list[str]:
+    """An event names the tenant of the row that it is about, or none where the row belongs to everybody."""
+    found = []
+    for context in evidence.contexts:
+        rows = await evidence.database.fetch(f"SELECT id, tenant_id FROM ({_owners(evidence, context.name)}) owner")
+        owners: dict[UUID, UUID | None] = dict(rows)
+        found += [
+            f"{event} names the tenant {event.tenant_id}, its aggregate is of {owners.get(event.subject)}"
+            for event in evidence.told
+            if event.context == context.name and event.tenant_id != owners.get(event.subject)
+        ]
+    return found
+
+
+async def effects_are_of_their_causes_tenant(evidence: Evidence) -> list[str]:
+    """What follows from a tenant's event, an event or a row, is that tenant's."""
+    found = [
+        f"{event} is of {event.tenant_id} and follows from {cause}, which is of {cause.tenant_id}"
+        for event in evidence.told
+        if event.causation_id is not None
+        and (cause := evidence.by_id.get(event.causation_id)) is not None
+        and cause.tenant_id not in {None, event.tenant_id}
+    ]
+    for cause_column in await causes(evidence):
+        if cause_column.table.has("tenant_id"):
+            rows = await evidence.database.fetch(f'SELECT "{cause_column.column}", tenant_id FROM {cause_column.table}')
+            found += [
+                f"a row of {cause_column.table} is of {tenant} and follows from {cause}, which is of {cause.tenant_id}"
+                for id_, tenant in rows
+                if (cause := evidence.by_id.get(id_)) is not None and cause.tenant_id not in {None, tenant}
+            ]
+    return found
+
+
+async def no_event_tells_of_another_tenants_rows(evidence: Evidence) -> list[str]:
+    """The ids in the data of a tenant's event are of that tenant's rows."""
+    found = []
+    for context in evidence.contexts:
+        rows = await evidence.database.fetch(
+            f"""
+            SELECT e.event_id, e.tenant_id, field.key, owner.place, owner.tenant_id
+            FROM {context.name}.event_log e CROSS JOIN LATERAL jsonb_each_text(e.data::jsonb) field
+            JOIN ({_owners(evidence)}) owner ON owner.id::text = field.value
+            WHERE e.tenant_id IS NOT NULL AND field.key LIKE '%\\_id' AND owner.tenant_id <> e.tenant_id
+            """
+        )
+        found += [
+            f"the event {id_} of {tenant} has the {name} of {place} of {owner}"
+            for id_, tenant, name, place, owner in rows
+        ]
+    return found
+
+
+async def the_api_sees_one_tenant(evidence: Evidence) -> list[str]:
+    """As the API's role of a context, a transaction of one tenant sees rows of that tenant alone, and without one none."""
+    found = []
+    for table in evidence.tables:
+        if not table.has("tenant_id") or table.is_partition or not await _api_reads(evidence, table):
+            continue
+        tenant = await evidence.database.fetchval(f"SELECT min(tenant_id::text) FROM {table}")
+        for who in ("", tenant or ""):
+            seen = await _seen_as(evidence, table, who)
+            found += [
+                f"{table.schema}_api, working for {who or 'nobody'}, sees rows of {one} in {table}" for one in seen
+            ]
+    return found
+
+
+async def _api_reads(evidence: Evidence, table: Table) -> bool:
+    if table.schema not in {context.name for context in evidence.contexts}:
+        return False
+    return await evidence.database.fetchval(
+        "SELECT has_table_privilege($1, $2, 'SELECT')", f"{table.schema}_api", str(table)
+    )
+
+
+async def _seen_as(evidence: Evidence, table: Table, tenant: str) -> list[UUID]:
+    """The other tenants whose rows the API's role sees in a transaction of a tenant."""
+    database = evidence.database
+    await database.execute(
+        "SELECT set_config('app.tenant_id', $1, true), set_config('role', $2, true)", tenant, f"{table.schema}_api"
+    )
+    try:
+        rows = await database.fetch(
+            f"SELECT DISTINCT tenant_id FROM {table} WHERE tenant_id::text IS DISTINCT FROM NULLIF($1, '') LIMIT 5",
+            tenant,
+        )
+    finally:
+        await database.execute("RESET ROLE")
+    return [row[0] for row in rows]
 
 
 INVARIANTS = (
     Invariant(every_tenant_table_forces_row_level_security),
     Invariant(no_row_refers_to_another_tenant),
     Invariant(one_id_has_one_tenant),
+    Invariant(events_are_of_their_aggregates_tenant),
+    Invariant(effects_are_of_their_causes_tenant),
+    Invariant(no_event_tells_of_another_tenants_rows),
+    Invariant(the_api_sees_one_tenant),
 )
