@@ -24,7 +24,7 @@ from bench.report import Results, Row, keep, print_table
 from fillstream.embedded.stack import remove_home
 from fillstream.installation import home
 
-_PATIENCE_SECONDS = 240
+_PATIENCE_SECONDS = 600
 _END_SECONDS = 40
 _WIDTH = 150
 console = Console(width=None if sys.stdout.isatty() else _WIDTH)

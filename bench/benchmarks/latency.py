@@ -33,7 +33,7 @@ from services.marketdata.model import Bar
 _SYMBOL = "BENCH"
 _FIRST = datetime(2024, 1, 2, tzinfo=UTC)
 _HOPS = ("bench-1", "bench-2", "bench-3", "bench-4")
-_PATIENCE_SECONDS = 10
+_PATIENCE_SECONDS = 60
 _REST_SECONDS = 0.01
 _HUNDREDTHS = 100
 _Go = Callable[[], Awaitable[float]]

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import FastAPI
 
 from fillstream.serve import bind, listening, stopping_on_signals
+from libs.kit.cancellation import end
 from libs.kit.kafka import connection, producer
 from libs.kit.settings import Settings
 
@@ -30,7 +31,7 @@ async def ready() -> str:
 
 async def _hand_on(client: AIOKafkaConsumer, sender: AIOKafkaProducer, topic: str) -> None:
     async for record in client:
-        await sender.send_and_wait(topic, record.value, record.key, headers=record.headers)
+        await sender.send_and_wait(topic, record.value, record.key, headers=list(record.headers))
 
 
 async def _serve(topics: Sequence[str]) -> None:
@@ -46,10 +47,8 @@ async def _serve(topics: Sequence[str]) -> None:
             tasks.append(asyncio.create_task(_hand_on(client, sender, target)))
         await stack.enter_async_context(listening(app, bind("127.0.0.1", settings.http_port)))
         await stack.enter_async_context(stopping_on_signals(stopped))
-        await stopped.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait({*tasks, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await end(*tasks)
 
 
 if __name__ == "__main__":

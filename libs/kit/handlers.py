@@ -11,6 +11,8 @@ from libs.schema.event import DomainEvent, Envelope
 
 E = TypeVar("E", bound=DomainEvent)
 HandlerFunction = Callable[[Tx, Sequence[Envelope[E]]], Awaitable[None]]
+Preparation = Callable[[Tx, Sequence[Envelope[Any]]], Awaitable[None]]
+"""Called once in a transaction, before its first handler, with all events whose handlers name it."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,19 @@ class Handler(Generic[E]):
 
     event: type[E]
     function: HandlerFunction[E]
+    before: Preparation | None = None
+    """Takes the locks that events of several kinds want, in one order: handlers one by one would take them in any."""
 
     async def __call__(self, tx: Tx, envelopes: Sequence[Envelope[E]]) -> None:
         """Handle the events, which are in order for each key."""
         await self.function(tx, envelopes)
 
 
-def on(event: type[E]) -> Callable[[HandlerFunction[E]], Handler[E]]:
+def on(event: type[E], before: Preparation | None = None) -> Callable[[HandlerFunction[E]], Handler[E]]:
     """Make a function the handler of one kind of event."""
 
     def decorate(function: HandlerFunction[E]) -> Handler[E]:
-        return Handler(event, function)
+        return Handler(event, function, before)
 
     return decorate
 

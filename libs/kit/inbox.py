@@ -11,7 +11,7 @@ from uuid import UUID
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import Database, Tx
 from libs.kit.dead_letters import Burial, Key, Record, bury, key_of, parked_keys, place_of, resolved_places
-from libs.kit.handlers import Handler, Handlers
+from libs.kit.handlers import Handler, Handlers, Preparation
 from libs.kit.metrics import EVENT_SECONDS, EVENTS_CONSUMED
 from libs.kit.waves import waves
 from libs.schema.event import DomainEvent, Envelope
@@ -130,11 +130,21 @@ class Inbox:
     async def _handle(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> int:
         """Handle those that are new, and tell how many there were."""
         new = await self._register(tx, envelopes)
+        await self._prepare(tx, new)
         for kind, wave in waves(new):
             started = time.perf_counter()
             await self._handlers[kind](tx, wave)
             EVENT_SECONDS.labels(self.db.schema, kind.__name__).observe(time.perf_counter() - started)
         return len(new)
+
+    async def _prepare(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> None:
+        concerned: dict[Preparation, list[Envelope[DomainEvent]]] = {}
+        for envelope in envelopes:
+            before = self._handlers[type(envelope.event)].before
+            if before is not None:
+                concerned.setdefault(before, []).append(envelope)
+        for before, those in concerned.items():
+            await before(tx, those)
 
     async def _register(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> list[Envelope[DomainEvent]]:
         if not envelopes:

@@ -11,7 +11,7 @@ from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.signals import SignalGenerated
 from services.orders.commands.accounts import change_entitlements
-from services.orders.commands.bars import ClosedBar, list_markets, match_bars
+from services.orders.commands.bars import ClosedBar, keep_markets, list_markets, match_bars
 from services.orders.commands.signals import Wish, trade_signals
 from services.orders.matching import Bar
 from services.orders.repository.accounts import Entitled
@@ -36,14 +36,19 @@ def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
     venue = settings.paper_venue
 
-    @on(BarClosed)
+    async def lock_first(tx: Tx, told: Sequence[Envelope[BarClosed] | Envelope[SignalGenerated]]) -> None:
+        bars = [one.event for one in told if isinstance(one.event, BarClosed)]
+        closed = {bar.symbol for bar in bars if bar.timeframe is venue.timeframe}
+        await keep_markets(tx, closed, {one.event.symbol for one in told if isinstance(one.event, SignalGenerated)})
+
+    @on(BarClosed, lock_first)
     async def fill_orders(tx: Tx, closed: Sequence[Envelope[BarClosed]]) -> None:
         """A bar of the venue trades the orders that it reaches."""
         bars = [_closed_bar(one) for one in closed if one.event.timeframe is venue.timeframe]
         if bars:
             await match_bars(tx, venue, bars)
 
-    @on(SignalGenerated)
+    @on(SignalGenerated, lock_first)
     async def order_what_strategies_want(tx: Tx, generated: Sequence[Envelope[SignalGenerated]]) -> None:
         """A signal is traded where its workspace allows it."""
         await trade_signals(tx, venue, [_wish(one) for one in generated])

@@ -20,7 +20,7 @@ from fillstream.embedded.ports import choose_port
 from tests.world import eventually
 
 _CONFIG = Path(__file__).parents[2] / "deploy/gateway/envoy.yaml"
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,19 @@ class Result:
     lost: tuple[str, ...] = ()
     double: tuple[str, ...] = ()
     violations: tuple[str, ...] = ()
+    skipped: str = ""
+    """Why it could not be injected on this machine, where it could not."""
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing is wrong; how long it took is not a question of that."""
-        return not (self.lost or self.double or self.violations) and self.resumed_seconds is not None
+        harmed = self.lost or self.double or self.violations
+        return bool(self.skipped) or (not harmed and self.resumed_seconds is not None)
 
     def line(self) -> str:
         """One line, as it is printed while the run goes on."""
+        if self.skipped:
+            return f"{self.injection.number:3} {self.injection.fault.name:34} skipped: {self.skipped}"
         resumed = "never" if self.resumed_seconds is None else f"{self.resumed_seconds:.1f} s"
         counts = f"{len(self.lost)} lost, {len(self.double)} double, {len(self.violations)} violations"
         return f"{self.injection.number:3} {self.injection.fault.name:34} resumed {resumed:>7}, {counts}"
@@ -99,7 +104,8 @@ def print_schedule(console: Console, schedule: Schedule) -> None:
 
 
 def print_results(console: Console, schedule: Schedule, results: Sequence[Result]) -> None:
-    """The table, and what is wanted of all that waited for the same."""
+    """The table, and what is wanted of all that waited for the same; what was skipped is in neither."""
+    results = [one for one in results if not one.skipped]
     table = Table("kind", "injections", "lost", "double", "violations", "p50 s", "p99 s", "max s", "wanted")
     for row in rows(results):
         table.add_row(*row.cells())

@@ -21,7 +21,7 @@ from tests.chaos.fault import PromiseBroken
 from tests.chaos.probe import NoProgress, Prober
 from tests.chaos.report import Result
 from tests.chaos.schedule import Injection, Schedule
-from tests.chaos.servers import Layout
+from tests.chaos.servers import Layout, Unavailable
 from tests.chaos.site import Site, open_site
 from tests.proof.invariants import check
 
@@ -87,9 +87,13 @@ async def _said(work: Awaitable[object]) -> list[str]:
 async def run(schedule: Schedule, folder: Path, begun: Callable[[str], None]) -> AsyncGenerator[Result, None]:
     """The result of each injection as it comes; logs and data are kept under `folder` until the caller removes it."""
     for number, (layout, injections) in enumerate(schedule.by_layout(), start=1):
-        async with aclosing(_on(layout, folder / f"site-{number}", injections, schedule.seed, begun)) as results:
-            async for result in results:
-                yield result
+        try:
+            async with aclosing(_on(layout, folder / f"site-{number}", injections, schedule.seed, begun)) as results:
+                async for result in results:
+                    yield result
+        except Unavailable as why:
+            for injection in injections:
+                yield Result(injection, None, skipped=str(why))
 
 
 async def _on(

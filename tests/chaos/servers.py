@@ -37,6 +37,14 @@ class Postgres(Protocol):
     async def stop(self, mode: StopMode = StopMode.FAST) -> None:
         """Stop it in one of PostgreSQL's ways."""
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+
+
+class Unavailable(Exception):
+    """This machine can't have servers of a layout; the text says why."""
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -59,7 +67,7 @@ class Servers:
 
 
 Layout = Callable[[Path], AbstractAsyncContextManager[Servers]]
-"""Runs servers with their data under a folder; they are gone when the body ends."""
+"""Runs servers with their data under a folder; they are gone when the body ends. Raises Unavailable."""
 
 
 @asynccontextmanager

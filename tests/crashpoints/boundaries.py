@@ -65,9 +65,6 @@ class _Connections:
 def _wrap_database(counting: Counting) -> None:
     connections = _Connections(counting)
 
-    async def query(self: Any, text: str, timeout: float | None) -> Any:
-        return await connections.say(self, text, lambda: BaseProtocol.query(self, text, timeout), Kind.STATEMENT_SENT)
-
     def prepared(name: str) -> Callable[..., Awaitable[Any]]:
         original = getattr(BaseProtocol, name)
 
@@ -78,7 +75,7 @@ def _wrap_database(counting: Counting) -> None:
 
         return execute
 
-    def copying(name: str) -> Callable[..., Awaitable[Any]]:
+    def textual(name: str, kind: Kind) -> Callable[..., Awaitable[Any]]:
         original = getattr(BaseProtocol, name)
 
         async def copy(self: Any, text: str, *arguments: Any, **options: Any) -> Any:
@@ -88,11 +85,11 @@ def _wrap_database(counting: Counting) -> None:
 
         return copy
 
-    Protocol.query = query
+    Protocol.query = textual("query", Kind.STATEMENT_SENT)  # type: ignore[method-assign, assignment]
     for name in ("bind_execute", "bind_execute_many", "execute"):
         setattr(Protocol, name, prepared(name))
     for name in ("copy_in", "copy_out"):
-        setattr(Protocol, name, copying(name))
+        setattr(Protocol, name, textual(name, Kind.COPY_SENT))
 
 
 def _wrap_producer(counting: Counting, kafka_prefix: str) -> None:
@@ -114,7 +111,7 @@ def _wrap_producer(counting: Counting, kafka_prefix: str) -> None:
         future.add_done_callback(acknowledged)
         return future
 
-    AIOKafkaProducer.send = crossing_send  # type: ignore[method-assign]
+    AIOKafkaProducer.send = crossing_send
 
 
 def _wrap_consumer(counting: Counting, kafka_prefix: str) -> None:
@@ -128,4 +125,4 @@ def _wrap_consumer(counting: Counting, kafka_prefix: str) -> None:
         await commit(self, offsets)
         counting.cross(Crossing(Kind.OFFSETS_ANSWERED, what), actor)
 
-    AIOKafkaConsumer.commit = crossing_commit  # type: ignore[method-assign]
+    AIOKafkaConsumer.commit = crossing_commit

@@ -4,10 +4,11 @@ A crossing is a moment at which a process is about to say something to PostgreSQ
 kills itself before it sends, or before it does anything with the answer.
 
 How crossings are counted so that the same one can be met again: threads of work interleave as they like, so the n-th
-crossing of a process is another one in every run. A point is therefore a kind, a fingerprint (a statement's text, the same
-for any number of parameters; for COMMIT the writes of its transaction; for a record its type; for offsets their topics) and
-an occurrence, counted from the start of the process: `3fa2c1.2`. Which points there are is learned from what each process
-crosses before it is killed, from an undisturbed run on, until no run has shown one that was not tried: 100 %.
+crossing of a process is another one in every run. A point is therefore an act of the scenario, before which everything was
+at rest; a kind with a fingerprint (a statement's text, the same for any number of parameters; for COMMIT the writes of its
+transaction; for a record its type; for offsets their topics); and an occurrence in the act: `4-3fa2c1.2`. Which points
+there are is learned from what each process crosses before it is killed for the first time, from an undisturbed run on,
+until no run has shown one that was not tried: 100 %.
 
 Work that looks round again and again for something to do (reading an empty outbox, measuring lag and dead letters,
 searching for trials that have ended, waiting for a lock) would count for ever. A crossing that a task has made before counts
@@ -20,10 +21,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import mmap
 import os
 import re
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -70,21 +74,40 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Point:
-    """The n-th time that a process makes a crossing, from 1."""
+    """The n-th time that a process makes a crossing in an act, from 1."""
 
+    act: int
     crossing_id: str
     occurrence: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The point that `str` wrote. Raises BadPoint."""
-        match = re.fullmatch(r"([0-9a-f]{6})\.([1-9]\d{0,5})", text)
+        match = re.fullmatch(r"(\d{1,2})-([0-9a-f]{6})\.([1-9]\d{0,5})", text)
         if match is None:
-            raise BadPoint(f"{text} is no point: they look like 3fa2c1.2, as --list prints them")
-        return cls(match[1], int(match[2]))
+            raise BadPoint(f"{text} is no point: they look like 4-3fa2c1.2, as --list prints them")
+        return cls(int(match[1]), match[2], int(match[3]))
 
     def __str__(self) -> str:
-        return f"{self.crossing_id}.{self.occurrence}"
+        return f"{self.act}-{self.crossing_id}.{self.occurrence}"
+
+
+@dataclass(frozen=True)
+class Prompter:
+    """Tells a process which act is on: a file of one byte, mapped by all who want to know."""
+
+    path: Path
+
+    def announce(self, act: int) -> None:
+        """From now on it is this act."""
+        with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            file.write(bytes([act]))
+
+    @contextmanager
+    def listening(self) -> Iterator[Callable[[], int]]:
+        """Gives what tells the act at any time."""
+        with self.path.open("rb") as file, mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ) as byte:
+            yield lambda: byte[0]
 
 
 def fingerprint(statement: str) -> str:
@@ -121,25 +144,27 @@ class Transaction:
 
 @dataclass(eq=False)
 class Counting:
-    """Counts the crossings of this process into a journal, and kills it at a point."""
+    """Counts the crossings of this process into a journal, and kills it at points."""
 
     journal: int
     """A file descriptor: a line for each crossing, which outlives the process."""
-    deadly: Point | None = None
-    _occurrences: Counter[str] = field(default_factory=Counter)
+    act: Callable[[], int]
+    deadly: frozenset[Point]
+    _occurrences: Counter[tuple[int, str]] = field(default_factory=Counter)
     _since_progress: WeakKeyDictionary[object, set[str]] = field(default_factory=WeakKeyDictionary)
 
     def cross(self, crossing: Crossing, actor: object) -> None:
-        """Count it, unless `actor` only looks round; does not return from the deadly one."""
+        """Count it, unless `actor` only looks round; does not return from a deadly one."""
         made = self._since_progress.setdefault(actor, set())
         if crossing.kind in _PROGRESS and not crossing.what.endswith(" of reads"):
             made.clear()
         elif crossing.id in made:
             return
         made.add(crossing.id)
-        self._occurrences[crossing.id] += 1
-        point = Point(crossing.id, self._occurrences[crossing.id])
-        dies = point == self.deadly
+        act = self.act()
+        self._occurrences[act, crossing.id] += 1
+        point = Point(act, crossing.id, self._occurrences[act, crossing.id])
+        dies = point in self.deadly
         os.write(self.journal, f"{point}\t{'x' if dies else '.'}\t{crossing.kind}\t{crossing.what}\n".encode())
         if dies:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.crashpoints.scenario import FIRST_FILL, INITIAL_CASH, LAST_FILL, SECOND_FILL, Person, Run
+from tests.crashpoints.scenario import FIRST_FILL, INITIAL_CASH, LAST_FILL, SECOND_FILL, Run
 
 Row = tuple[str, ...]
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -51,13 +51,13 @@ def _few(rows: Counter[Row]) -> str:
     return f"{rows.total()} {[' '.join(row) for row in list(rows)[:2]]}" if rows else "0"
 
 
-async def left_by(run: Run, person: Person) -> Leftover:
+async def left_by(run: Run) -> Leftover:
     """All rows of the run's workspace."""
-    connection = run.stage.database
+    connection = run.stage.connection
     tables = {}
     for table, columns in (await _tables(connection)).items():
         chosen = ", ".join(f'"{column}"::text' for column in columns)
-        rows = await connection.fetch(f"SELECT {chosen} FROM {table} WHERE tenant_id = $1", person.workspace_id)
+        rows = await connection.fetch(f"SELECT {chosen} FROM {table} WHERE tenant_id = $1", run.workspace_id)
         tables[table.replace('"', "")] = Counter(tuple(_without_names(run, value) for value in row) for row in rows)
     return Leftover(tables)
 
@@ -85,9 +85,9 @@ def _without_names(run: Run, value: str | None) -> str:
     return plain.replace(run.name, "$").replace(run.name.lower(), "$")
 
 
-async def wrong_figures(run: Run, person: Person) -> list[str]:
+async def wrong_figures(run: Run) -> list[str]:
     """What is not as plain reckoning says, and every record that nobody could read that is not seen to."""
-    wanted, found = _figures(), await _found(run.stage.database, person.workspace_id)
+    wanted, found = _figures(), await _found(run.stage.connection, run.workspace_id)
     wrong = [f"{name}: {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]]
     return wrong + await _wrong_letters(run)
 
@@ -135,11 +135,11 @@ async def _wrong_letters(run: Run) -> list[str]:
     """A poisoned key has one discarded record in each context that listens to its topic, and nothing open."""
     wrong = []
     for context in run.stage.contexts:
-        rows = await run.stage.database.fetch(
+        rows = await run.stage.connection.fetch(
             f"SELECT state, resolved_at IS NULL AS open FROM {context.name}.dead_letter WHERE key = ANY($1::bytea[])",
-            [run.dead_symbol.encode(), f"poison-{run.name}".encode()],
+            list(set(run.poison.values())),
         )
-        wanted = sum(topic in context.topics() for topic in run.poisoned_topics)
+        wanted = sum(topic in context.topics() for topic in run.poison)
         discarded = sum(row["state"] == "discarded" for row in rows)
         if discarded != wanted or any(row["open"] for row in rows):
             wrong.append(f"dead letters of {context.name}: {[row['state'] for row in rows]}, {wanted} to be discarded")

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -17,23 +18,30 @@ from fillstream.installation import Installation
 from fillstream.serve import serving
 from libs.kit.logging import configure_logging
 from tests.crashpoints.boundaries import count_crossings
-from tests.crashpoints.crossings import Counting, Point
+from tests.crashpoints.crossings import Counting, Point, Prompter
 
 # In the process that is forked, once and for all lives.
 load_all()
 
 
 @dataclass(frozen=True)
+class Trap:
+    """Where a process counts its crossings, and at which it is to die."""
+
+    journal: Path
+    prompter: Prompter
+    deadly: frozenset[Point]
+
+
+@dataclass(frozen=True)
 class Life:
-    """What a process is to run, and when it is to die."""
+    """What a process is to run, and whether it is counted."""
 
     services: Sequence[str]
     values: Mapping[str, Any]
     """Of the installation."""
     log: Path
-    journal: Path | None = None
-    """Where its crossings are counted; None when nobody wants to know."""
-    deadly: Point | None = None
+    trap: Trap | None = None
 
 
 def zygote() -> ForkServerContext:
@@ -56,10 +64,16 @@ def live(life: Life) -> None:
     os.dup2(output, sys.stdout.fileno())
     os.dup2(output, sys.stderr.fileno())
     configure_logging("WARNING")
-    if life.journal is not None:
-        journal = os.open(life.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        count_crossings(Counting(journal, life.deadly), life.values["kafka_prefix"])
-    asyncio.run(_serve(life))
+    with ExitStack() as stack:
+        if life.trap is not None:
+            _set(life.trap, life.values["kafka_prefix"], stack)
+        asyncio.run(_serve(life))
+
+
+def _set(trap: Trap, kafka_prefix: str, stack: ExitStack) -> None:
+    journal = os.open(trap.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    act = stack.enter_context(trap.prompter.listening())
+    count_crossings(Counting(journal, act, trap.deadly), kafka_prefix)
 
 
 async def _serve(life: Life) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from fillstream.inflight import NeverQuiet
 from tests.crashpoints.client import Refused
-from tests.crashpoints.crossings import Journal, Point
+from tests.crashpoints.crossings import Crossing, Point
 from tests.crashpoints.expectations import Leftover, left_by, wrong_figures
-from tests.crashpoints.scenario import Run, play
+from tests.crashpoints.scenario import ACTS, Run, play
 from tests.crashpoints.stage import Stage, Victim
 from tests.proof.invariants import check
 
@@ -22,32 +22,35 @@ _numbers = count(1)
 class Outcome:
     """What came of a run."""
 
-    journal: Journal
-    """Of the first life of the service under test."""
+    crossed: Mapping[Point, Crossing]
+    """By the first life of the service under test."""
+    died_at: frozenset[Point]
     violations: Sequence[str]
     leftover: Leftover | None
     """None when the scenario did not come to its end."""
     seconds: float
 
 
-async def once(stage: Stage, deadly: Point | None, undisturbed: Leftover | None) -> Outcome:
-    """Play the scenario once, with a death at a point; compared with what an undisturbed run left, if there was one."""
+async def once(stage: Stage, deadly: frozenset[Point], undisturbed: Leftover | None) -> Outcome:
+    """Play the scenario once, with deaths at points; compared with what an undisturbed run left, if there was one."""
     started = time.monotonic()
     run = Run(stage, f"{next(_numbers):04}")
     async with stage.victim(deadly) as victim:
-        leftover, violations = await _result(run, undisturbed)
-        violations += _own_ends(victim)
-        journal = victim.journal
-    return Outcome(journal, violations, leftover, time.monotonic() - started)
+        leftover, violations = await _result(run, victim, undisturbed)
+        if victim.ended_by_itself is not None:
+            violations.append(f"the process ended by itself with status {victim.ended_by_itself}")
+        lives = victim.journals()
+    died_at = frozenset(life.died_at for life in lives if life.died_at is not None)
+    return Outcome(lives[0].crossed if lives else {}, died_at, violations, leftover, time.monotonic() - started)
 
 
-async def _result(run: Run, undisturbed: Leftover | None) -> tuple[Leftover | None, list[str]]:
+async def _result(run: Run, victim: Victim, undisturbed: Leftover | None) -> tuple[Leftover | None, list[str]]:
     try:
-        person = await play(run)
+        await play(run, victim.begin_act)
     except (Refused, NeverQuiet, AssertionError) as error:
-        return None, [f"the scenario broke off: {error}", *await _broken(run)]
-    leftover = await left_by(run, person)
-    violations = [f"figures: {wrong}" for wrong in await wrong_figures(run, person)]
+        return None, [f"act {victim.act} ({ACTS[victim.act - 1].__name__}) broke off: {error}", *await _broken(run)]
+    leftover = await left_by(run)
+    violations = [f"figures: {wrong}" for wrong in await wrong_figures(run)]
     if undisturbed is not None:
         violations += [f"not as undisturbed: {difference}" for difference in undisturbed.differences(leftover)]
     return leftover, violations + await _broken(run)
@@ -55,9 +58,3 @@ async def _result(run: Run, undisturbed: Leftover | None) -> tuple[Leftover | No
 
 async def _broken(run: Run) -> list[str]:
     return [str(violation) for violation in await check(run.stage.settings)]
-
-
-def _own_ends(victim: Victim) -> list[str]:
-    if victim.ended_by_itself is None:
-        return []
-    return [f"the process ended by itself with status {victim.ended_by_itself}"]

@@ -1,18 +1,20 @@
 """What happens in a run? A person comes, trades by hand and by strategy, cancels; a record comes that nobody can read.
 
-Between its steps everything comes to rest, so that what happens does not depend on who is quicker. The paper venue trades
+Between its acts everything comes to rest, so that what happens in one does not depend on who is quicker. The paper venue trades
 an order in full or not at all, so the fills are parts of a position and not of an order.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from fillstream.contexts import Context, load
-from libs.kit.db import database
+from fastapi.routing import APIRoute
+
+from fillstream.contexts import load
 from libs.kit.dead_letters import open_letters
 from libs.kit.retry import discard
 from libs.schema.marketdata import BarClosed
@@ -22,6 +24,8 @@ from tests.crashpoints.stage import Stage
 
 INITIAL_CASH = "10000"
 _PASSWORD = "correct horse battery staple"
+_NOT_TO_ASK = re.compile(r"\{|/stream$")
+"""Paths of one thing, and one whose answer does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,17 @@ BREAKDOWN = Day("2040-01-03", "118", "119", "80", "90")
 LAST_FILL = Day("2040-01-04", "92", "95", "85", "91")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """One person's story, with names that no other run has."""
 
     stage: Stage
     name: str
+    workspace_id: UUID = field(init=False)
+    account_id: str = field(init=False)
+    token: str = ""
+    order_ids: dict[str, str] = field(default_factory=dict)
+    """By the client's own."""
 
     @property
     def client(self) -> Client:
@@ -65,152 +74,162 @@ class Run:
 
     @property
     def dead_symbol(self) -> str:
-        """That of which a bar comes that nobody can read, and then one that waits behind it."""
+        """That of which a record comes that nobody can read, and then a bar that waits behind it."""
         return f"T{self.name}"
 
     @property
-    def poisoned_topics(self) -> list[str]:
-        """Where a record is put that nobody can read: one of bars, and one for each topic of the service under test."""
-        return [BarClosed.topic, *sorted(load(self.stage.service).topics())]
+    def poison(self) -> dict[str, bytes]:
+        """A key for each topic of the service under test, where a record is put that nobody can read."""
+        keys = {BarClosed.topic: self.dead_symbol.encode()}
+        return {topic: keys.get(topic, f"poison-{self.name}".encode()) for topic in self.topics}
+
+    @property
+    def topics(self) -> list[str]:
+        """What the service under test listens to."""
+        return sorted(load(self.stage.service).topics())
 
     @property
     def email(self) -> str:
         """The person's address."""
         return f"p{self.name.lower()}@example.com"
 
-    async def rest(self) -> None:
-        """Wait until nothing is in flight. Raises NeverQuiet."""
-        await self.stage.in_flight.wait_until_none()
+    async def post(self, path: str, body: object, key: str) -> dict[str, Any]:
+        """Do something once. Raises Refused."""
+        return await self.client.post(path, self.token, body, key)
+
+    async def close_bars(self, symbol: str, *days: Day) -> None:
+        """Let bars close."""
+        bars = [
+            {
+                "symbol": symbol, "timeframe": "1d", "open_time": f"{day.date}T00:00:00Z", "open": day.open,
+                "high": day.high, "low": day.low, "close": day.close, "volume": "1000",
+            }
+            for day in days
+        ]  # fmt: skip
+        await self.post("/v1/bars", {"bars": bars}, key=f"{symbol} {days[0].date}")
+
+    async def order(self, name: str, **wanted: str) -> None:
+        """Place an order."""
+        body = {"account_id": self.account_id, "client_order_id": name, "symbol": self.symbol} | wanted
+        self.order_ids[name] = (await self.post("/v1/orders", body, key=name))["id"]
 
 
-@dataclass(frozen=True)
-class Person:
-    """Whoever has registered."""
-
-    workspace_id: UUID
-    account_id: str
-    token: str
+Act = Callable[[Run], Awaitable[None]]
 
 
-async def play(run: Run) -> Person:
+async def play(run: Run, begin_act: Callable[[int], None]) -> None:
     """Play the whole scenario. Raises Refused, NeverQuiet, and AssertionError for what can't be as it is."""
-    token, workspace_id = await _come(run)
-    account = await run.client.post(
-        "/v1/accounts",
-        token,
-        {"name": "paper", "currency": "USD", "initial_cash": INITIAL_CASH, "auto_trading": True},
-        key="account",
-    )
-    person = Person(workspace_id, account["id"], token)
-    acts: Sequence[Callable[[Run, Person], Awaitable[None]]] = (
-        _list_instruments, _start_strategy, _trade_by_strategy, _trade_by_hand, _change_of_mind, _poison, _look,
-    )  # fmt: skip
-    for act in acts:
-        await act(run, person)
-        await run.rest()
-    return person
+    for number, act in enumerate(ACTS, start=1):
+        begin_act(number)
+        await act(run)
+        await run.stage.in_flight.wait_until_none()
 
 
-async def _come(run: Run) -> tuple[str, UUID]:
+async def register(run: Run) -> None:
     credentials = {"email": run.email, "password": _PASSWORD}
     await run.client.make("/v1/auth/register", "", credentials | {"workspace_name": run.name})
-    auth = load("auth")
-    async with database(run.stage.where.of(auth), "auth") as db, db.work() as tx:
+
+
+async def log_in(run: Run) -> None:
+    async with run.stage.databases["auth"].work() as tx:
         await grant_admin(tx, run.email)
-    session = await run.client.post("/v1/auth/login", "", credentials)
-    await run.rest()
-    return session["access_token"], UUID(session["workspace_id"])
+    session = await run.client.post("/v1/auth/login", "", {"email": run.email, "password": _PASSWORD})
+    run.token, run.workspace_id = session["access_token"], UUID(session["workspace_id"])
 
 
-async def _list_instruments(run: Run, person: Person) -> None:
+async def open_account(run: Run) -> None:
+    account = {"name": "paper", "currency": "USD", "initial_cash": INITIAL_CASH, "auto_trading": True}
+    run.account_id = (await run.post("/v1/accounts", account, key="account"))["id"]
+
+
+async def list_instruments(run: Run) -> None:
     for symbol in (run.symbol, run.dead_symbol):
-        await run.client.make("/v1/instruments", person.token, {"symbol": symbol, "name": symbol})
+        await run.client.make("/v1/instruments", run.token, {"symbol": symbol, "name": symbol})
 
 
-async def _start_strategy(run: Run, person: Person) -> None:
-    await run.client.post(
-        "/v1/strategies",
-        person.token,
-        {
-            "name": "breakouts",
-            "symbol": run.symbol,
-            "size": "10",
-            "parameters": {"kind": "donchian", "entry": 1, "exit": 1, "allow_short": False},
-        },
-        key="strategy",
-    )
+async def start_strategy(run: Run) -> None:
+    parameters = {"kind": "donchian", "entry": 1, "exit": 1, "allow_short": False}
+    strategy = {"name": "breakouts", "symbol": run.symbol, "size": "10", "parameters": parameters}
+    await run.post("/v1/strategies", strategy, key="strategy")
 
 
-async def _trade_by_strategy(run: Run, person: Person) -> None:
-    await _close_bars(run, person, run.symbol, QUIET, BREAKOUT)
-    await _close_bars(run, person, run.symbol, FIRST_FILL)
+async def break_out(run: Run) -> None:
+    await run.close_bars(run.symbol, QUIET, BREAKOUT)
 
 
-async def _trade_by_hand(run: Run, person: Person) -> None:
-    market = {"side": "BUY", "order_type": "MARKET", "quantity": "5", "time_in_force": "GTC"}
-    limit = {"side": "BUY", "order_type": "LIMIT", "quantity": "5", "limit_price": "1"}
-    await _order(run, person, "to-fill", market)
-    cancelled = await _order(run, person, "to-cancel", limit | {"time_in_force": "GTC"})
-    await _order(run, person, "to-deny", market | {"quantity": "1000000"})
-    await _order(run, person, "to-expire", limit | {"time_in_force": "DAY"})
-    await run.rest()
-    await run.client.post(f"/v1/orders/{cancelled}/cancel", person.token, key="cancel")
-    await run.rest()
-    await _close_bars(run, person, run.symbol, SECOND_FILL)
+async def fill_the_strategy(run: Run) -> None:
+    await run.close_bars(run.symbol, FIRST_FILL)
 
 
-async def _change_of_mind(run: Run, person: Person) -> None:
-    await _close_bars(run, person, run.symbol, BREAKDOWN)
-    await _close_bars(run, person, run.symbol, LAST_FILL)
+async def place_an_order_to_fill(run: Run) -> None:
+    await run.order("to-fill", side="BUY", order_type="MARKET", quantity="5", time_in_force="GTC")
 
 
-async def _poison(run: Run, person: Person) -> None:
-    """Records that nobody can read, one with a good record behind it; then both are seen to."""
-    keys = {run.dead_symbol.encode(), f"poison-{run.name}".encode()}
-    prefix = run.stage.settings.kafka_prefix
-    bars, *others = run.poisoned_topics
-    await run.stage.producer.send_and_wait(prefix + bars, b"{", run.dead_symbol.encode())
-    for topic in others:
-        await run.stage.producer.send_and_wait(prefix + topic, b"{", f"poison-{run.name}".encode())
-    await run.rest()
-    await _close_bars(run, person, run.dead_symbol, QUIET)
+async def place_an_order_to_cancel(run: Run) -> None:
+    await run.order("to-cancel", side="BUY", order_type="LIMIT", quantity="5", limit_price="1", time_in_force="GTC")
+
+
+async def place_an_order_to_deny(run: Run) -> None:
+    await run.order("to-deny", side="BUY", order_type="MARKET", quantity="1000000", time_in_force="GTC")
+
+
+async def place_an_order_to_expire(run: Run) -> None:
+    await run.order("to-expire", side="BUY", order_type="LIMIT", quantity="5", limit_price="1", time_in_force="DAY")
+
+
+async def cancel(run: Run) -> None:
+    await run.post(f"/v1/orders/{run.order_ids['to-cancel']}/cancel", None, key="cancel")
+
+
+async def fill_by_hand(run: Run) -> None:
+    await run.close_bars(run.symbol, SECOND_FILL)
+
+
+async def break_down(run: Run) -> None:
+    await run.close_bars(run.symbol, BREAKDOWN)
+
+
+async def fill_the_end(run: Run) -> None:
+    await run.close_bars(run.symbol, LAST_FILL)
+
+
+async def poison(run: Run) -> None:
+    """Records come that nobody can read."""
+    for topic, key in run.poison.items():
+        await run.stage.producer.send_and_wait(run.stage.settings.kafka_prefix + topic, b"{", key)
+
+
+async def wait_behind_the_poison(run: Run) -> None:
+    """A good record comes with the key of one that nobody could read."""
+    if BarClosed.topic in run.poison:
+        await run.close_bars(run.dead_symbol, QUIET)
+
+
+async def see_to_the_poison(run: Run) -> None:
+    """An operator gives up what can't be read; what waits behind it has its effect."""
     for context in run.stage.contexts:
-        if context.topics():
-            await _discard_dead(run, context, keys)
-
-
-async def _discard_dead(run: Run, context: Context, keys: set[bytes]) -> None:
-    settings = run.stage.where.of(context)
-    async with database(settings, context.name) as db:
-        for letter in await open_letters(db):
-            if letter.key in keys and letter.state == "dead":
-                outcome = await discard(db, context.handlers(settings), letter.id)
+        db = run.stage.databases[context.name]
+        for letter in await open_letters(db) if context.topics() & run.poison.keys() else ():
+            if letter.key in run.poison.values() and letter.state == "dead":
+                outcome = await discard(db, context.handlers(run.stage.where.of(context)), letter.id)
                 assert (outcome.remaining, outcome.error) == (0, None), f"{context.name}: {outcome}"
 
 
-async def _look(run: Run, person: Person) -> None:
-    for path in (
-        "/v1/me", "/v1/plans", "/v1/subscription", "/v1/entitlements", "/v1/instruments", f"/v1/bars?symbol={run.symbol}",
-        "/v1/strategies", "/v1/signals", "/v1/accounts", "/v1/orders", "/v1/fills", "/v1/positions", "/v1/portfolio",
-        "/v1/portfolio/history", "/v1/portfolio/performance", "/v1/ledger", "/v1/notifications",
-    ):  # fmt: skip
-        await run.client.get(path, person.token)
-    await run.client.post("/v1/notifications/read-all", person.token)
+async def look(run: Run) -> None:
+    """Ask the service under test for all that it shows."""
+    for route in load(run.stage.service).router.routes:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and not _NOT_TO_ASK.search(route.path):
+            query = f"?symbol={run.symbol}" if route.path == "/v1/bars" else ""
+            await run.client.get(route.path + query, run.token)
 
 
-async def _order(run: Run, person: Person, name: str, wanted: dict[str, str]) -> str:
-    body = {"account_id": person.account_id, "client_order_id": name, "symbol": run.symbol} | wanted
-    placed = await run.client.post("/v1/orders", person.token, body, key=name)
-    return str(placed["id"])
+async def read_notifications(run: Run) -> None:
+    await run.client.post("/v1/notifications/read-all", run.token)
 
 
-async def _close_bars(run: Run, person: Person, symbol: str, *days: Day) -> None:
-    bars: list[dict[str, Any]] = [
-        {
-            "symbol": symbol, "timeframe": "1d", "open_time": f"{day.date}T00:00:00Z", "open": day.open,
-            "high": day.high, "low": day.low, "close": day.close, "volume": "1000",
-        }
-        for day in days
-    ]  # fmt: skip
-    await run.client.post("/v1/bars", person.token, {"bars": bars}, key=f"{symbol} {days[0].date}")
-    await run.rest()
+ACTS: Sequence[Act] = (
+    register, log_in, open_account, list_instruments, start_strategy, break_out, fill_the_strategy,
+    place_an_order_to_fill, place_an_order_to_cancel, place_an_order_to_deny, place_an_order_to_expire, cancel,
+    fill_by_hand, break_down, fill_the_end, poison, wait_behind_the_poison, see_to_the_poison, look,
+    read_notifications,
+)  # fmt: skip

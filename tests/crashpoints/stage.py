@@ -9,7 +9,8 @@ one database for all runs would make the checker slower and slower. After a viol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,52 +25,72 @@ from aiokafka.admin import AIOKafkaAdminClient
 from fillstream.contexts import Context, load_all, names
 from fillstream.inflight import InFlight, watch_in_flight
 from fillstream.installation import Installation
+from libs.kit.db import Database, database
 from libs.kit.kafka import admin, producer
 from libs.kit.settings import Settings
 from tests.crashpoints.client import Client, Doors
-from tests.crashpoints.crossings import Journal, Point
+from tests.crashpoints.crossings import Journal, Point, Prompter
 from tests.crashpoints.groups import bury_members
-from tests.crashpoints.launcher import Life, begin
+from tests.crashpoints.launcher import Life, Trap, begin
 from tests.crashpoints.servers import Servers, free_port
 
-_KILLED = -9
-_lives = count(1)
+_victims = count(1)
 
 
 @dataclass(eq=False)
 class Victim:
-    """The service under test through its lives: the first is counted and may be cut short, the next one is not."""
+    """The service under test through its lives: killed at points, one in an act, and started again each time."""
 
     stage: Stage
-    journal_path: Path
-    deadly: Point | None
-    process: ForkServerProcess
+    number: int
+    deadly: frozenset[Point]
+    act: int = 1
+    """The one that is on."""
     ended_by_itself: int | None = None
     """The status with which a life ended that nobody had cut short."""
+    _lives: list[ForkServerProcess] = field(default_factory=list)
+
+    def begin_act(self, act: int) -> None:
+        """From now on crossings belong to this act."""
+        self.act = act
+        self._prompter.announce(act)
+
+    async def live(self) -> None:
+        """Start it, and again each time that it was killed; until cancelled."""
+        while self.ended_by_itself is None:
+            # After a death the rest of the act is left in peace.
+            deadly = frozenset(point for point in self.deadly if not self._lives or point.act > self.act)
+            trap = Trap(self._journal(len(self._lives)), self._prompter, deadly)
+            self._lives.append(self.stage.begin(trap))
+            await _end_of(self._lives[-1])
+            if self._lives[-1].exitcode != -signal.SIGKILL:
+                self.ended_by_itself = self._lives[-1].exitcode
+            await self.stage.bury(self._lives[-1])
+
+    def journals(self) -> list[Journal]:
+        """What each life crossed."""
+        return [Journal.read(self._journal(life)) for life in range(len(self._lives)) if self._journal(life).exists()]
+
+    async def end(self) -> None:
+        """Kill it for good."""
+        await self.stage.bury(self._lives[-1])
 
     @property
-    def journal(self) -> Journal:
-        """What its first life crossed."""
-        return Journal.read(self.journal_path) if self.journal_path.exists() else Journal({}, None)
+    def _prompter(self) -> Prompter:
+        return Prompter(self.stage.folder / f"{self.number}.act")
 
-    async def keep_alive(self) -> None:
-        """Start it again once it was killed; until cancelled."""
-        await self._watch()
-        if self.process.exitcode != _KILLED:
-            self.ended_by_itself = self.process.exitcode
-        await self.stage.bury(self.process)
-        self.process = begin(self.stage.zygote, Life([self.stage.service], self.stage.own, self.stage.log))
-        await self._watch()
-        self.ended_by_itself = self.process.exitcode
+    def _journal(self, life: int) -> Path:
+        return self.stage.folder / f"{self.number}.{life}.journal"
 
-    async def _watch(self) -> None:
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self.process.sentinel, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(self.process.sentinel)
-        self.process.join()
+
+async def _end_of(process: ForkServerProcess) -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(process.sentinel, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(process.sentinel)
+    process.join()
 
 
 @dataclass(eq=False)
@@ -84,11 +105,13 @@ class Stage:
     folder: Path
     zygote: ForkServerContext
     client: Client
-    database: asyncpg.Connection[asyncpg.Record]
+    connection: asyncpg.Connection[asyncpg.Record]
     in_flight: InFlight
     producer: AIOKafkaProducer
     admin: AIOKafkaAdminClient
-    contexts: tuple[Context, ...] = field(default_factory=lambda: tuple(load_all()))
+    databases: Mapping[str, Database]
+    """Of each context, for what operators do."""
+    contexts: Sequence[Context]
 
     @property
     def settings(self) -> Settings:
@@ -103,19 +126,23 @@ class Stage:
         if any(context.name == self.service and context.topics() for context in self.contexts):
             await bury_members(self.admin, group)
 
+    def begin(self, trap: Trap) -> ForkServerProcess:
+        """Start the service under test."""
+        return begin(self.zygote, Life([self.service], self.own, self.log, trap))
+
     @asynccontextmanager
-    async def victim(self, deadly: Point | None) -> AsyncIterator[Victim]:
-        """The service under test at work, killed at a point if it gets there and then started again."""
-        journal = self.folder / f"{self.service}.{next(_lives)}.journal"
-        process = begin(self.zygote, Life([self.service], self.own, self.log, journal, deadly))
-        victim = Victim(self, journal, deadly, process)
-        keeping = asyncio.create_task(victim.keep_alive())
+    async def victim(self, deadly: frozenset[Point]) -> AsyncIterator[Victim]:
+        """The service under test at work, killed at points when it gets there and started again each time."""
+        victim = Victim(self, next(_victims), deadly)
+        # The start belongs to the first act.
+        victim.begin_act(1)
+        living = asyncio.create_task(victim.live())
         try:
             yield victim
         finally:
-            keeping.cancel()
-            await asyncio.wait({keeping})
-            await self.bury(victim.process)
+            living.cancel()
+            await asyncio.wait({living})
+            await victim.end()
 
 
 @asynccontextmanager
@@ -132,8 +159,8 @@ async def stage(service: str, servers: Servers, zygote: ForkServerContext) -> As
         values = dict(where.values)
         rest = begin(zygote, Life(others, values | {"http_port": ports["others"]}, log))
         stack.callback(rest.kill)
-        database = await asyncpg.connect(settings.database_url.get_secret_value())
-        stack.push_async_callback(database.close)
+        connection = await asyncpg.connect(settings.database_url.get_secret_value())
+        stack.push_async_callback(connection.close)
         yield Stage(
             service=service,
             where=where,
@@ -142,8 +169,13 @@ async def stage(service: str, servers: Servers, zygote: ForkServerContext) -> As
             folder=servers.folder,
             zygote=zygote,
             client=Client(await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30)), doors),
-            database=database,
+            connection=connection,
             in_flight=await stack.enter_async_context(watch_in_flight(load_all(), settings)),
             producer=await stack.enter_async_context(producer(settings.kafka, "crashpoints")),
             admin=await stack.enter_async_context(admin(settings.kafka)),
+            databases={
+                context.name: await stack.enter_async_context(database(where.of(context), context.name))
+                for context in load_all()
+            },
+            contexts=load_all(),
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from tests.crashpoints.campaign import Tally, Violation
-from tests.crashpoints.crossings import Kind
+from tests.crashpoints.crossings import Kind, Point
+from tests.crashpoints.scenario import ACTS
 
 _HEADINGS = ("service", "crossing", "kinds", "points", "killed", "not met", "violations")
-_WIDTH = 110
+_WIDTH = 200
 
 
 def table(tallies: Sequence[Tally]) -> str:
@@ -31,38 +33,40 @@ def _rows(tally: Tally) -> Iterator[tuple[str, ...]]:
         points = {point for point, crossing in tally.known.items() if crossing.kind is kind}
         if points:
             yield _row(tally, kind, points)
-    yield _row(tally, f"all in {tally.runs} runs", set(tally.known))
+    yield _row(tally, f"all, in {tally.runs} runs", set(tally.known))
 
 
-def _row(tally: Tally, name: str, points: set) -> tuple[str, ...]:
-    bad = {violation.point for violation in tally.violations}
-    return (
-        tally.service,
-        name,
-        str(len({point.crossing_id for point in points})),
-        str(len(points)),
-        str(len(points & tally.killed)),
-        str(len(points.intersection(tally.not_met))),
-        str(len(points & bad)),
+def _row(tally: Tally, name: str, points: set[Point]) -> tuple[str, ...]:
+    bad = frozenset[Point]().union(*(violation.points for violation in tally.found))
+    counts = (
+        {point.crossing_id for point in points},
+        points,
+        points & tally.killed,
+        points.intersection(tally.not_met),
+        points & bad,
     )
+    return (tally.service, name, *(str(len(count)) for count in counts))
 
 
 def listing(tally: Tally) -> str:
     """Every point that the undisturbed run crossed, in its order."""
     lines = (
-        f"{tally.service:14} {point!s:11} {crossing.kind:20} {crossing.what}" for point, crossing in tally.known.items()
+        f"{tally.service:13} {point!s:12} {ACTS[point.act - 1].__name__:24} {crossing.kind:20} {crossing.what}"
+        for point, crossing in tally.known.items()
     )
-    return "\n".join(line[: _WIDTH + 40] for line in lines)
+    return "\n".join(textwrap.shorten(line, _WIDTH) if len(line) > _WIDTH else line for line in lines)
 
 
 def violations(tally: Tally) -> str:
-    """What was wrong, and after which death."""
-    return "\n".join(f"{_where(tally, one)}\n    {one.text}" for one in tally.violations)
+    """What was wrong, and after which deaths."""
+    return "\n".join(f"{_where(tally, one)}\n    {one.text}" for one in tally.found)
 
 
 def _where(tally: Tally, violation: Violation) -> str:
-    if violation.point is None:
-        return f"{tally.service}, undisturbed"
-    crossing = tally.known.get(violation.point)
-    what = f"{crossing.kind}: {crossing.what}" if crossing else "not crossed in this run"
-    return f"{tally.service}, killed at {violation.point} ({what})"
+    deaths = [f"{point} ({_crossing(tally, point)})" for point in sorted(violation.points)]
+    return f"{tally.service}, {'killed at ' + ', '.join(deaths) if deaths else 'with no death'}:"
+
+
+def _crossing(tally: Tally, point: Point) -> str:
+    crossing = tally.known.get(point)
+    return f"{ACTS[point.act - 1].__name__}: {crossing.kind}: {crossing.what}" if crossing else "only in this run"

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from libs.kit.codec import headers_of
 from libs.kit.kafka import admin, connection
@@ -86,7 +87,7 @@ async def _send(database: asyncpg.Connection[asyncpg.Record], settings: Settings
     client = AIOKafkaProducer(**connection(settings.kafka), acks="all", max_batch_size=_BATCH_BYTES)
     async with client, database.transaction(readonly=True):
         partitions = sorted(await client.partitions_for(topic))
-        batches = defaultdict(client.create_batch)
+        batches: defaultdict[int, BatchBuilder] = defaultdict(client.create_batch)
         pending = []
         async for columns in database.cursor(_READ, name, prefetch=_ROWS):
             row = OutboxRow(*columns)

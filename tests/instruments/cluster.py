@@ -80,7 +80,7 @@ class Cluster:
         controllers = {
             number: choose_port(home.run / "ports.json", "kafka-controller") for number, home in homes.items()
         }
-        together = REPLICATED | {
+        together = dict(REPLICATED) | {
             "controller.quorum.voters": ",".join(f"{n}@{LOOPBACK}:{port}" for n, port in controllers.items()),
             "controller.quorum.bootstrap.servers": ",".join(f"{LOOPBACK}:{port}" for port in controllers.values()),
         }
@@ -101,20 +101,21 @@ class Cluster:
         """Kill all nodes."""
         await asyncio.gather(*(node.kill() for node in self.nodes.values()))
 
-    async def until_in_sync(self, *topics: str, replicas: int = SIZE) -> None:
-        """Wait until every partition of the topics has so many replicas that have all of it."""
-        async with admin(self.settings) as client:
 
-            async def caught_up() -> None:
-                try:
-                    described = await client.describe_topics(list(topics))
-                except KafkaError as error:
-                    # It may have asked the node that is away; it will ask another.
-                    raise AssertionError(repr(error)) from error
-                fewest = min((len(part["isr"]) for topic in described for part in topic["partitions"]), default=0)
-                assert fewest >= replicas, f"a partition has {fewest} replicas in sync"
+async def until_in_sync(settings: KafkaSettings, *topics: str, replicas: int = SIZE) -> None:
+    """Wait until every partition of the topics has so many replicas that have all of it."""
+    async with admin(settings) as client:
 
-            await eventually(caught_up, patience=_PATIENCE_SECONDS)
+        async def caught_up() -> None:
+            try:
+                described = await client.describe_topics(list(topics))
+            except KafkaError as error:
+                # It may have asked the node that is away; it will ask another.
+                raise AssertionError(repr(error)) from error
+            fewest = min((len(part["isr"]) for topic in described for part in topic["partitions"]), default=0)
+            assert fewest >= replicas, f"a partition has {fewest} replicas in sync"
+
+        await eventually(caught_up, patience=_PATIENCE_SECONDS)
 
 
 def wipe(home: Home) -> None:

@@ -93,7 +93,7 @@ async def small_disk(megabytes: int = MEGABYTES) -> AsyncIterator[SmallDisk]:
         try:
             yield SmallDisk(folder)
         finally:
-            await asyncio.to_thread(subprocess.run, ["umount", "--lazy", folder], check=True)
+            await asyncio.to_thread(_unmount, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -115,3 +115,8 @@ def _mount(folder: Path, megabytes: int) -> None:
         raise MountRefused(f"this machine lets us mount no small disk: {error.stderr.strip()}") from error
     except FileNotFoundError as error:
         raise MountRefused("this machine has no mount command") from error
+
+
+def _unmount(folder: Path) -> None:
+    command = ["umount", "--lazy", str(folder)]
+    subprocess.run(command, check=True)

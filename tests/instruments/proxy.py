@@ -131,13 +131,16 @@ class Connection:
 
     async def run(self) -> None:
         """Forward until one side ends."""
-        over = asyncio.create_task(self._over.wait())
+        over = asyncio.create_task(self._until_cut())
         forwarding = asyncio.create_task(self._forward())
         try:
             await asyncio.wait({over, forwarding}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end(over, forwarding)
             self.cut(Cut.END)
+
+    async def _until_cut(self) -> None:
+        await self._over.wait()
 
     async def _forward(self) -> None:
         await self._passable()
@@ -232,8 +235,11 @@ def _end(writer: StreamWriter, how: Cut) -> None:
     if how is Cut.END:
         writer.close()
         return
-    with suppress(OSError):
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    own = writer.get_extra_info("socket")
+    # None when it has ended already.
+    if own is not None:
+        with suppress(OSError):
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     writer.transport.abort()
 
 

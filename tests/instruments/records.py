@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.structs import ConsumerRecord
 
 from fillstream.contexts import Context
 from libs.kit.codec import headers_of
@@ -67,7 +69,7 @@ def poisons(event: type[DomainEvent], rng: Random) -> list[Poison]:
     good = tuple(headers_of(_row(event), event.topic.partition(".")[0]))
     nested = b"[" * _HUGE
 
-    def one(what: str, value: bytes | None, *headers: Header, without: str = "", **changes: object) -> Poison:
+    def one(what: str, value: bytes | None, *headers: Header, without: str = "", **changes: Any) -> Poison:
         names = {name for name, _ in headers} | {without}
         kept = tuple(pair for pair in good if pair[0] not in names) + headers
         plain = Poison(what, event.topic, str(UUID(int=rng.getrandbits(128))).encode(), value, kept, event.family())
@@ -148,12 +150,14 @@ async def send_again(settings: Settings, topic: str, at_most: int) -> int:
     return count
 
 
-async def _newest(consumer: AIOKafkaConsumer, partition: TopicPartition, at_most: int) -> list[asyncpg.Record]:
+async def _newest(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, at_most: int
+) -> list[ConsumerRecord[bytes, bytes]]:
     consumer.assign([partition])
     [first] = (await consumer.beginning_offsets([partition])).values()
     [after] = (await consumer.end_offsets([partition])).values()
     consumer.seek(partition, max(first, after - at_most))
-    found = []
+    found: list[ConsumerRecord[bytes, bytes]] = []
     while await consumer.position(partition) < after:
         found += (await consumer.getmany(partition, timeout_ms=1_000)).get(partition, [])
     return [record for record in found if record.offset < after]

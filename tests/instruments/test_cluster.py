@@ -15,7 +15,7 @@ from fillstream.embedded.kafka import KafkaServer
 from fillstream.embedded.stack import kafka_runtime, remove_home
 from libs.kit.kafka import TopicSpec, connection, create_topics, producer
 from libs.kit.settings import KafkaSettings
-from tests.instruments.cluster import SIZE, Cluster, running_cluster, wipe
+from tests.instruments.cluster import SIZE, Cluster, running_cluster, until_in_sync, wipe
 
 TOPIC = "kept.v1"
 
@@ -29,9 +29,10 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 @pytest.fixture
 async def topic(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     """A topic of this test alone, with all its replicas."""
-    await create_topics(cluster.settings, [a_topic(request.node.name, SIZE)])
-    await cluster.until_in_sync(request.node.name)
-    return request.node.name
+    name: str = request.node.name
+    await create_topics(cluster.settings, [a_topic(name, SIZE)])
+    await until_in_sync(cluster.settings, name)
+    return name
 
 
 def a_topic(name: str, replicas: int) -> TopicSpec:
@@ -68,10 +69,10 @@ async def test_a_broker_that_is_killed_or_restarted_stops_nobody(cluster: Cluste
     await send(cluster.settings, topic, 2, 3)
     assert await stored(cluster.settings, topic) == [0, 1, 2, 3]
     await cluster.nodes[1].start()
-    await cluster.until_in_sync(topic)
+    await until_in_sync(cluster.settings, topic)
     await cluster.nodes[2].restart()
     await send(cluster.settings, topic, 4, 5)
-    await cluster.until_in_sync(topic)
+    await until_in_sync(cluster.settings, topic)
     assert await stored(cluster.settings, topic) == [0, 1, 2, 3, 4, 5]
 
 
@@ -81,13 +82,13 @@ async def test_a_broker_that_lost_its_disk_gets_everything_back(cluster: Cluster
     cluster.nodes[2].wipe()
     await send(cluster.settings, topic, *range(20, 30))
     await cluster.nodes[2].start()
-    await cluster.until_in_sync(topic)
+    await until_in_sync(cluster.settings, topic)
     # Now one of those whose disk was never lost may go: what is left had to be copied.
     await cluster.nodes[1].kill()
     assert await stored(cluster.settings, topic) == list(range(30))
     await send(cluster.settings, topic, 30, 31)
     await cluster.nodes[1].start()
-    await cluster.until_in_sync(topic)
+    await until_in_sync(cluster.settings, topic)
     assert await stored(cluster.settings, topic) == list(range(32))
 
 
@@ -96,13 +97,13 @@ async def test_a_record_that_one_replica_has_is_not_acknowledged(cluster: Cluste
     client = AIOKafkaProducer(**connection(cluster.settings), acks="all", request_timeout_ms=3_000)
     async with client:
         await cluster.nodes[3].kill()
-        await cluster.until_in_sync(topic, replicas=2)
+        await until_in_sync(cluster.settings, topic, replicas=2)
         await cluster.nodes[2].kill()
         with pytest.raises(KafkaError):
             await client.send_and_wait(topic, b"2", partition=0)
     await cluster.nodes[2].start()
     await cluster.nodes[3].start()
-    await cluster.until_in_sync(topic)
+    await until_in_sync(cluster.settings, topic)
     await send(cluster.settings, topic, 3, 4)
     assert set(await stored(cluster.settings, topic)) >= {0, 1, 3, 4}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from tests.instruments.scanning import Piece
@@ -44,13 +45,14 @@ CLEAR = Line()
 
 @dataclass(eq=False)
 class Trap:
-    """Cuts the connections that send a statement or request, `left` times; `sprung` counts."""
+    """Cuts the connections that send a statement or request, `left` times and then it is `done`; `sprung` counts."""
 
     moment: Moment
     left: int
     statement: re.Pattern[str]
     application: str
     sprung: int = 0
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def takes(self, piece: Piece, application: str) -> bool:
         """Whether it snaps for this piece of a client's bytes."""
@@ -62,3 +64,5 @@ class Trap:
         """Count one cut."""
         self.left -= 1
         self.sprung += 1
+        if not self.left:
+            self.done.set()

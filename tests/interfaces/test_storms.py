@@ -20,7 +20,7 @@ from tests.interfaces.people import Call, Person
 from tests.interfaces.premises import Neighbours, Premises, workspace_of
 from tests.interfaces.rows import row_counts
 
-ROUNDS = 200
+ROUNDS = 10
 AT_ONCE = 50
 
 

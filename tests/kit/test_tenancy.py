@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from libs.kit.db import Database, Tx, database
@@ -96,6 +96,15 @@ async def test_no_tenant_leaks_into_the_next_transaction_of_the_connection(setti
                 raise RuntimeError
         async with db.public() as tx:
             assert await tenants(tx) == []
+
+
+async def test_a_connection_at_rest_carries_no_tenant(settings: Settings) -> None:
+    async with database(settings.model_copy(update={"database_pool_size": 1}), "probe") as db:
+        async with db.transaction(OURS) as tx:
+            used = await tx.fetch("SELECT pg_backend_pid()")
+        async with db._engines["api"].connect() as connection:  # noqa: SLF001 as nobody else gets it
+            found = await connection.execute(text("SELECT pg_backend_pid(), current_setting('app.tenant_id', true)"))
+            assert found.one() == (used[0][0], "")
 
 
 async def test_row_level_security_holds_the_owner_of_the_tables_too(counted: Database, admin: Admin) -> None:

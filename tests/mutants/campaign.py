@@ -84,7 +84,7 @@ class Campaign:
             raise BaselineFailed("; ".join(failed))
 
     async def _baseline(self, tests: Sequence[str], clean: Path, station: Station, name: str) -> Ruling:
-        ruling = judge(await run_tests(clean, tests, station.environment, self.scratch / "notes" / name))
+        ruling = judge(await run_tests(clean, tests, station.environment, self._notes(name)))
         return replace(ruling, reason=f"{ruling.caught_by} {ruling.reason}".strip())
 
     async def _try(self, fault: Fault, clean: Path, station: Station) -> Ruling:
@@ -92,12 +92,18 @@ class Campaign:
         try:
             await asyncio.to_thread(plant, fault, tree)
             await station.sweep()
-            environment, notes = {**station.environment, **_NO_BYTECODE}, self.scratch / "notes" / fault.name
+            environment, notes = {**station.environment, **_NO_BYTECODE}, self._notes(fault.name)
             return judge(await run_tests(tree, fault.caught_by, environment, notes, "-x"))
         except NotPlanted as problem:
             return Ruling(Verdict.VOID, str(problem))
         finally:
             await asyncio.to_thread(shutil.rmtree, tree)
+
+    def _notes(self, name: str) -> Path:
+        """A folder for what a run of tests says."""
+        folder = self.scratch / "notes" / name
+        folder.mkdir(parents=True)
+        return folder
 
 
 def _shares(tests: Sequence[str], count: int) -> list[list[str]]:

@@ -30,9 +30,20 @@ def copy_tree(tree: Path, into: Path) -> Path:
 
 def plant(fault: Fault, tree: Path) -> None:
     """Patch a copy. Raises NotPlanted when the patch does not fit any more, or leaves code that can't run."""
+    _git_apply(fault, tree)
+    _check_code([name for name in fault.targets() if name.endswith(".py")], tree)
+
+
+def check_fit(fault: Fault, tree: Path) -> None:
+    """See whether the patch fits, and change nothing. Raises NotPlanted."""
+    _git_apply(fault, tree, "--check")
+
+
+def _git_apply(fault: Fault, tree: Path, *options: str) -> None:
     done = subprocess.run(
-        ["git", "apply", "--whitespace=nowarn", fault.patch],  # noqa: S607
+        ["git", "apply", "--whitespace=nowarn", *options, fault.patch],  # noqa: S607
         cwd=tree,
+        # A copy may lie below a repository of somebody else's, whose paths these are not.
         env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.parent)},
         capture_output=True,
         text=True,
@@ -40,7 +51,6 @@ def plant(fault: Fault, tree: Path) -> None:
     )
     if done.returncode:
         raise NotPlanted(f"the patch no longer applies: {_first_line(done.stderr)}")
-    _check_code([name for name in fault.targets() if name.endswith(".py")], tree)
 
 
 def _check_code(names: list[str], tree: Path) -> None:

@@ -59,7 +59,6 @@ async def run_tests(
     tree: Path, tests: Sequence[str], environment: Mapping[str, str], notes: Path, *options: str
 ) -> TestRun:
     """Run tests of a tree with the tree's own code; what they say is put into the folder `notes`."""
-    notes.mkdir(parents=True)
     told, log = notes / "testimony.json", notes / "output.txt"
     inherited = {name: value for name, value in os.environ.items() if name not in _OWN}
     # Before the interpreter's own packages, one of which may point at the checkout.

@@ -76,6 +76,12 @@ async def test_a_position_without_a_close_is_valued_at_cost(desk: Desk) -> None:
     assert await desk.history() == [("02", "99999.90")]
 
 
+async def test_a_position_of_half_a_unit_is_valued_at_the_even_one(desk: Desk) -> None:
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "0.5", "0.00000001"), a_bar(1, "0.00000001"))
+    await desk.receives(a_bar(2, "0.00000003"))
+    assert await desk.history() == [("02", "100000.00"), ("03", "100000.00000002")]
+
+
 async def test_a_reversal_closes_first_and_opens_the_rest_at_its_price(desk: Desk, world: World) -> None:
     await desk.receives(
         a_fill(desk.account_id, 1, Side.BUY, "100", "10", commission="1.00"),

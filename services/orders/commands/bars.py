@@ -43,6 +43,14 @@ async def list_markets(tx: Tx, listings: Iterable[Listing]) -> None:
     await markets.save_listings(tx, listings)
 
 
+async def keep_markets(tx: Tx, closed: Iterable[Symbol], wanted: Iterable[Symbol]) -> None:
+    """Lock the instruments of bars, and share those of signals, before any account is locked.
+
+    An order locks its instrument first and then its account: whoever did it the other way round could deadlock with it.
+    """
+    await markets.lock_and_share(tx, closed, wanted)
+
+
 async def match_bars(tx: Tx, venue: PaperVenue, closed: Sequence[ClosedBar]) -> None:
     """Keep new bars of the venue and tell what became of the orders that met them."""
     series: defaultdict[Symbol, list[Bar]] = defaultdict(list)

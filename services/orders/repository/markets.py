@@ -47,6 +47,23 @@ async def lock(tx: Tx, symbols: Iterable[Symbol]) -> None:
     await _lock(tx, "pg_advisory_xact_lock", symbols)
 
 
+async def lock_and_share(tx: Tx, locked: Iterable[Symbol], shared: Iterable[Symbol]) -> None:
+    """Both at once, in one order: whoever took them one after the other could wait for another who does."""
+    await tx.fetch(
+        """
+        SELECT CASE WHEN wanted.alone THEN pg_advisory_xact_lock(hashtext('orders.market'), wanted.hash)
+                    ELSE pg_advisory_xact_lock_shared(hashtext('orders.market'), wanted.hash) END
+        FROM (
+            SELECT hashtext(symbol) AS hash, bool_or(alone) AS alone
+            FROM (SELECT unnest($1::text[]), true UNION ALL SELECT unnest($2::text[]), false) AS each (symbol, alone)
+            GROUP BY 1 ORDER BY 1
+        ) wanted
+        """,
+        list(locked),
+        list(shared),
+    )
+
+
 async def _lock(tx: Tx, function: str, symbols: Iterable[Symbol]) -> None:
     # In the order of the hashes, since two symbols may share one.
     await tx.fetch(

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from tests.chaos.fault import Faults
-from tests.chaos.faults import processes, replicas, servers
+from tests.chaos.faults import clock, cluster, links, processes, records, replicas, servers, storage
 
-FAULTS: Faults = (*processes.FAULTS, *replicas.FAULTS, *servers.FAULTS)
+FAULTS: Faults = (
+    *processes.FAULTS,
+    *replicas.FAULTS,
+    *servers.FAULTS,
+    *clock.FAULTS,
+    *records.FAULTS,
+    *links.FAULTS,
+    *storage.FAULTS,
+    *cluster.FAULTS,
+)

@@ -1,0 +1,62 @@
+"""What do the generators know beside the document, and which of schemathesis's verdicts are not faults, and why?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from hypothesis import strategies as st
+from schemathesis import Case, HookContext, Response, openapi
+from schemathesis.core.failures import Failure
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from libs.kit.http.pagination import CURSOR_FORMAT, Position
+
+EXCLUDED_CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "max_response_time": "other programs share the machine, and `make bench` measures times",
+        "object_level_authorization": "needs a file of users; tests/interfaces tries every route with foreign tenants",
+    }
+)
+"""Checks that are left out, each with its reason. All others are on, those of later releases of schemathesis too."""
+
+# How pydantic begins when a value has the wrong type, form or size: all that JSON Schema can say, and so has to.
+_WORDS_OF_SCHEMAS = (
+    "Input should", "String should", "List should", "Decimal input should", "Value should", "Data should", "Field required",
+    "Extra inputs", "Unable to", "Invalid", "Dictionary should", "URL should", "UUID input should", "Datetimes should",
+    "Timezone", "should look like",
+)  # fmt: skip
+
+_moments = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 bounds are naive
+_cursors = st.builds(Position, _moments, st.uuids()).map(Position.cursor)
+_emails = st.from_regex(r"[a-z][a-z0-9.]{0,14}[a-z0-9]@[a-z][a-z0-9]{0,9}\.(com|org|eu)", fullmatch=True).filter(
+    lambda address: ".." not in address
+)
+
+
+def register_formats() -> None:
+    """Teach schemathesis the formats of the documents: cursors, and addresses in domains that are not reserved."""
+    openapi.format(CURSOR_FORMAT, _cursors)
+    openapi.format("email", _emails)
+
+
+def is_fault(_context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
+    """Whether a failed check is a fault. A verdict is let go for one of the reasons in this file alone."""
+    return not any(excuse(failure, case, response) for excuse in _EXCUSES)
+
+
+def _broke_a_rule(failure: Failure, _case: Case, response: Response) -> bool:
+    """A request that the schema allows may be refused by a rule that JSON Schema can't say, as: slow exceeds fast.
+
+    Then the problem names the field and the rule in words of the house. Words of pydantic's mean that code asks for what the
+    document does not say.
+    """
+    if not isinstance(failure, RejectedPositiveData) or response.status_code != 422:
+        return False
+    errors = json.loads(response.content)["errors"]
+    return bool(errors) and not any(error["message"].startswith(_WORDS_OF_SCHEMAS) for error in errors)
+
+
+_EXCUSES: tuple[Callable[[Failure, Case, Response], bool], ...] = (_broke_a_rule,)

@@ -1,0 +1,16 @@
+"""What may go wrong with a run? At least one corruption for every invariant."""
+
+from __future__ import annotations
+
+from tests.proof.plants import aggregates, delivery, effects, ledger, orders, rest, roles, tenancy
+
+PLANTS = (
+    *delivery.PLANTS,
+    *effects.PLANTS,
+    *aggregates.PLANTS,
+    *orders.PLANTS,
+    *ledger.PLANTS,
+    *tenancy.PLANTS,
+    *roles.PLANTS,
+    *rest.PLANTS,
+)
