@@ -215,7 +215,8 @@ async def consumer(
     Raises KafkaError when the broker is absent at the start.
     """
     broker = KafkaBroker(
-        settings.kafka.bootstrap,
+        # FastStream takes a text for one address.
+        settings.kafka.bootstrap.split(","),
         security=security(settings.kafka),
         client_id=f"consumer-{db.schema}",
         consumer_only=True,

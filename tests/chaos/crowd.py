@@ -46,7 +46,7 @@ class Crowd:
     traders: list[Trader] = field(default_factory=list)
     accepted: Accepted = field(default_factory=Accepted)
     chance: Random = field(default_factory=Random)
-    _last_open: datetime = _LONG_AGO
+    _last_open: dict[tuple[str, ...], datetime] = field(default_factory=dict)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -68,8 +68,7 @@ class Crowd:
     async def settle(self) -> None:
         """Tell one more bar of each instrument, which all market orders meet."""
         latest = max((order.submitted_at for order in self.accepted.orders), default=datetime.now(UTC))
-        self._last_open = max(self._last_open, latest)
-        await self.tell_bars()
+        await self.tell_bars(after=latest)
 
     async def differences(self, site: Site) -> Differences:
         """What is lost or double; nothing may be in flight."""
@@ -78,14 +77,16 @@ class Crowd:
 
     async def place(self, trader: Trader, body: dict[str, str], key: str) -> AcceptedOrder | None:
         """Place an order and remember the answer; None when there was none."""
+        # Until there is an answer, one may be there; also when nobody waits for the answer any more.
+        self.accepted.unknown[trader.account_id] += 1
         try:
             answer = await self.client.post(
                 "/v1/orders", body | {"account_id": str(trader.account_id)}, trader.token, key
             )
         except GaveUp:
-            self.accepted.unknown[trader.account_id] += 1
             return None
         except Refused as refusal:
+            self.accepted.unknown[trader.account_id] -= 1
             self.accepted.refused.append(f"an order of account {trader.account_id}: {refusal}")
             return None
         said = answer.document
@@ -93,14 +94,15 @@ class Crowd:
             UUID(said["id"]), trader.account_id, said["client_order_id"], said["order_type"],
             datetime.fromisoformat(said["submitted_at"]), answer.correlation_id,
         )  # fmt: skip
+        self.accepted.unknown[trader.account_id] -= 1
         self.accepted.orders.append(order)
         return order
 
     async def tell_bars(self, symbols: tuple[str, ...] = SYMBOLS, after: datetime | None = None) -> UUID | None:
         """A minute's bar of each instrument that opens now, or later than `after`; gives the correlation id."""
-        floor = max(self._last_open + timedelta(milliseconds=1), after or self._last_open, datetime.now(UTC))
-        moment = floor.replace(microsecond=0) + timedelta(seconds=1)
-        self._last_open = max(self._last_open, moment) if symbols == SYMBOLS else self._last_open
+        last = self._last_open.get(symbols, _LONG_AGO)
+        moment = max(last, after or last, datetime.now(UTC)).replace(microsecond=0) + timedelta(seconds=1)
+        self._last_open[symbols] = moment
         return await self._tell(symbols, "1m", moment)
 
     async def tell_marks(self) -> None:

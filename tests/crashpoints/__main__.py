@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 from fillstream.contexts import names
 from fillstream.embedded.stack import StackError
@@ -29,8 +30,14 @@ from tests.crashpoints.servers import servers
 from tests.crashpoints.table import listing, table, violations
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.crashpoints", description=__doc__)
+    parser = _Parser(prog="python -m tests.crashpoints", description=__doc__)
     parser.add_argument("--service", nargs="+", metavar="NAME", default=names(), help="of these services alone")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--sample", type=_number, metavar="N", help="N points of each service, drawn by the seed")

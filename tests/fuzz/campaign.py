@@ -84,7 +84,7 @@ def _stream(target: Target, this: _Round) -> EventStream:
 
 
 def _config(target: Target, this: _Round) -> Document:
-    token = {"bearer": this.person.token}
+    tokens = {name: {"bearer": this.person.token} for name in _bearer_schemes(target)}
     return {
         "seed": this.seed,
         "base-url": target.url,
@@ -93,7 +93,7 @@ def _config(target: Target, this: _Round) -> Document:
         "request-timeout": _REQUEST_SECONDS,
         "max-stream-events": 1,
         "operations": [{"include-name": route, "request-timeout": _STREAM_SECONDS} for route in _streams(target)],
-        "auth": {"openapi": dict.fromkeys(_bearer_schemes(target), token), "auto-signup": False},
+        "auth": {"auto-signup": False} | ({"openapi": tokens} if tokens else {}),
         "generation": {
             "max-examples": _EXAMPLES,
             "with-security-parameters": False,

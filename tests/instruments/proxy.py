@@ -236,9 +236,9 @@ def _end(writer: StreamWriter, how: Cut) -> None:
         writer.close()
         return
     own = writer.get_extra_info("socket")
-    # None when it has ended already.
-    if own is not None:
-        with suppress(OSError):
+    # One that has ended already has no socket, or no descriptor, as the event loop likes it.
+    with suppress(OSError, ValueError):
+        if own is not None:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     writer.transport.abort()
 

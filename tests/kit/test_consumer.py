@@ -269,3 +269,11 @@ async def test_events_of_other_types_in_its_topics_are_passed_over(
 
     await effects(admin, 1)
     assert await admin.letters() == []
+
+
+async def test_any_of_several_brokers_will_do_to_begin_with(world: World, admin: Admin) -> None:
+    nobody = "127.0.0.1:1"
+    settings = world.settings.model_copy(update={"kafka_bootstrap": f"{nobody},{world.settings.kafka_bootstrap}"})
+    await world.send(world.envelope(a_bar(), sequence=1))
+    async with consuming(settings, Faults()):
+        assert await effects(admin, 1) == [("AAPL", 1)]

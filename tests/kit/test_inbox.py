@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from libs.kit.codec import headers_of
-from libs.kit.db import Database, utc_now
+from libs.kit.db import Database, Tx, utc_now
 from libs.kit.handlers import on
 from libs.kit.ids import uuid7
 from libs.kit.inbox import Arrival, Inbox, read
 from libs.kit.outbox import OutboxRow, outbox_row
 from libs.schema.event import Cause, DomainEvent, Envelope
-from libs.schema.marketdata import InstrumentListed
+from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.orders import OrderFilled
 from tests.kit.builders import MORNING, a_bar, a_fill
 from tests.kit.probe import Admin, Faults, handlers
@@ -243,3 +244,25 @@ async def test_whatever_is_redelivered_every_event_has_one_effect_in_the_order_o
         assert [n for symbol, n in effects if symbol == "ABC"[key]] == expected[key]
     waiting = 0 if dead is None else 4 - dead // 3
     assert len(await admin.letters()) == waiting
+
+
+async def test_a_preparation_sees_all_that_it_is_for_before_the_first_handler_runs(db: Database) -> None:
+    said: list[str] = []
+
+    async def prepare(_tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> None:
+        said.append(f"prepare {', '.join(type(envelope.event).__name__ for envelope in envelopes)}")
+
+    @on(OrderFilled, prepare)
+    async def fills(_tx: Tx, envelopes: Sequence[Envelope[OrderFilled]]) -> None:
+        said.append(f"{len(envelopes)} fills")
+
+    @on(BarClosed, prepare)
+    async def bars(_tx: Tx, envelopes: Sequence[Envelope[BarClosed]]) -> None:
+        said.append(f"{len(envelopes)} bars")
+
+    inbox = Inbox(db, (fills, bars))
+    fill, bar = a_row(a_fill(), tenant=True), a_row(a_bar())
+    await inbox.take([delivered(fill), delivered(bar)])
+    # What was handled before is prepared for no more.
+    await inbox.take([delivered(bar)])
+    assert said == ["prepare OrderFilled, BarClosed", "1 fills", "1 bars"]

@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from prometheus_client import REGISTRY
 
+from libs.kit.cancellation import end
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.ids import uuid7
@@ -107,18 +108,18 @@ async def test_while_one_relay_sends_no_other_sends_what_comes_after(
         await eventually(looked)
 
     slow._send = send_slowly  # type: ignore[method-assign,assignment]  # noqa: SLF001
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(slow.run())]
+    tasks = [asyncio.create_task(slow.run())]
+    try:
         await publish(db, *(a_bar(day=day) for day in range(3)))
         await in_hand.wait()
-        tasks.append(group.create_task(second.run()))
+        tasks.append(asyncio.create_task(second.run()))
         await publish(db, *(a_bar(day=day) for day in range(3, 6)))
         for _ in range(2):  # a whole pass, if it makes passes
             await second_looks()
         go.set()
         found = await world.expect(BarClosed, 6)
-        for task in tasks:
-            task.cancel()
+    finally:
+        await end(*tasks)
 
     assert [e.event.open_time for e in found] == [a_bar(day=day).open_time for day in range(6)]
 
