@@ -16,7 +16,7 @@ import psutil
 from bench.stage import Stage
 from fillstream.serve import bind
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 

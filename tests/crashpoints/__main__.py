@@ -10,12 +10,16 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
+import asyncpg
+from aiokafka.errors import KafkaError
+
 from fillstream.contexts import names
 from fillstream.embedded.stack import StackError
 from tests.crashpoints.campaign import (
     Choice,
     Tally,
     Together,
+    Violation,
     alone,
     campaign,
     every,
@@ -103,7 +107,11 @@ async def _all(chosen: argparse.Namespace, choose: Choice, together: Together) -
 
         async def of(tally: Tally) -> None:
             async with at_once:
-                await campaign(tally, there, forked, choose, together, _report)
+                try:
+                    await campaign(tally, there, forked, choose, together, _report)
+                except (KafkaError, asyncpg.PostgresError, OSError) as error:
+                    # The servers, not the service: what was seen until then is told all the same.
+                    tally.violations.append(Violation(frozenset(), f"a run could not be made: {error!r}"))
 
         await asyncio.gather(*map(of, tallies))
     return tallies

@@ -75,7 +75,10 @@ async def toy(settings: Settings, tmp_path: Path) -> AsyncIterator[Toy]:
 async def test_every_crossing_of_a_transaction_and_a_record_is_counted_and_looking_round_once(toy: Toy) -> None:
     status, journal = await toy.runs()
     assert status == 0
-    assert list(journal.crossed.values()) == [LOOKED, WROTE, COMMITS, COMMITTED, LOOKED, TELLS, TOLD]
+    crossed = list(journal.crossed.items())
+    # What the driver says to find out about a type, on a connection of its own accord, comes before.
+    crossed = crossed[[crossing for _, crossing in crossed].index(LOOKED) :]
+    assert [crossing for _, crossing in crossed] == [LOOKED, WROTE, COMMITS, COMMITTED, LOOKED, TELLS, TOLD]
     assert [str(point) for point, crossing in journal.crossed.items() if crossing == LOOKED] == [
         f"3-{LOOKED.id}.1",
         f"3-{LOOKED.id}.2",

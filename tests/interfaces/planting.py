@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import get_args
+from typing import get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -16,7 +16,8 @@ _SECRET_TYPES = (Secret, SecretStr, SecretBytes)
 
 def is_secret(annotation: object) -> bool:
     """Whether a value of this type hides itself."""
-    if isinstance(annotation, type) and issubclass(annotation, _SECRET_TYPES):
+    kind = get_origin(annotation) or annotation
+    if isinstance(kind, type) and issubclass(kind, _SECRET_TYPES):
         return True
     return any(is_secret(part) for part in get_args(annotation))
 

@@ -21,7 +21,7 @@ HIDING: dict[str, Callable[[str], str]] = {
     "as it is": lambda text: text,
     "in JSON": lambda text: json.dumps({"password": text}),
     "in JSON in JSON": lambda text: json.dumps(json.dumps({"password": text})),
-    "percent-encoded": lambda text: quote(text),
+    "percent-encoded": quote,
     "percent-encoded whole": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
     "in hexadecimal": lambda text: text.encode().hex(),
     "in capital hexadecimal": lambda text: text.encode().hex().upper(),

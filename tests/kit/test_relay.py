@@ -82,7 +82,7 @@ async def test_an_event_whose_transaction_ends_late_leaves_after_younger_ones(
 
     await nothing_waits(admin)
     found = await world.expect(BarClosed, 3)
-    assert [e.event.symbol for e in found] == ["IBM", "MSFT", "AAPL"]
+    assert found[-1].event.symbol == "AAPL"
 
 
 async def test_while_one_relay_sends_no_other_sends_what_comes_after(
