@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from httpx2 import ASGITransport, AsyncClient, Response
 from joserfc.jwk import OKPKey
+from starlette.types import ASGIApp
 
 from fillstream.contexts import load, load_all
 from fillstream.gateway import gateway
@@ -39,6 +40,8 @@ class Premises:
 
     where: Installation
     serving: Serving
+    apps: Mapping[str, ASGIApp]
+    """Each context's."""
     clients: Mapping[str, AsyncClient]
     """Anybody, without a token, at each context's app and at the gateway."""
     routes: Mapping[str, frozenset[str]]
@@ -110,7 +113,7 @@ async def open_premises(where: Installation) -> AsyncIterator[Premises]:
         routes[GATEWAY] = frozenset(served(_own_routes()))
         admin = await asyncpg.connect(settings.database_url.get_secret_value())
         stack.push_async_callback(admin.close)
-        yield Premises(where, running, clients, routes, in_flight, admin, await _signing_key(where, admin))
+        yield Premises(where, running, apps, clients, routes, in_flight, admin, await _signing_key(where, admin))
 
 
 def _own_routes() -> Sequence[object]:

@@ -18,6 +18,7 @@ from tests.interfaces.calls import a_new_order, an_unlisted_instrument
 from tests.interfaces.expectations import EXPECTATIONS
 from tests.interfaces.people import Call, Person
 from tests.interfaces.premises import Neighbours, Premises, workspace_of
+from tests.interfaces.requests import Request
 from tests.interfaces.rows import row_counts
 
 ROUNDS = 200
@@ -60,13 +61,17 @@ def statuses(answers: list[Response]) -> Counter[int]:
 
 async def effect_of(premises: Premises, person: Person, route: str, call: Call, key: str, times: int) -> Effect:
     """Send a call `times` at once with one key, and look at what came of it."""
-    owner, headers = premises.owner(route), bearer(person.everything) | {"Idempotency-Key": key}
+    owner = premises.owner(route)
+    request = Request.of(route, call, bearer(person.everything) | {"Idempotency-Key": key})
     before = await row_counts(premises.admin, owner)
-    answers = await at_once(*(premises.send(route, call, headers) for _ in range(times)))
+    answers = await asyncio.gather(*(request.sent_to(premises.apps[owner]) for _ in range(times)))
     after = await row_counts(premises.admin, owner)
-    new = {table: after[table] - before[table] for table in after if after[table] != before[table]}
-    done = sum("idempotency-replayed" not in answer.headers for answer in answers)
-    return Effect(new, statuses(answers), len({answer.content for answer in answers}), done)
+    return Effect(
+        {table: after[table] - before[table] for table in after if after[table] != before[table]},
+        Counter(answer.status for answer in answers),
+        len({answer.body for answer in answers}),
+        sum(b"idempotency-replayed" not in answer.headers for answer in answers),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from libs.kit.http.limits import BodyLimits, json_depth
-from libs.kit.http.strict_json import ambiguity
+from libs.kit.http.strict_json import ambiguity, nul_pointers
 from tests.kit.api import Api
 from tests.kit.test_http_problems import problem, send
 
@@ -173,3 +173,24 @@ async def _status_of(app: BodyLimits, headers: list[tuple[bytes, bytes]], chunks
 
     await app({"type": "http", "method": "POST", "headers": headers}, receive, note)
     return statuses[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        (b'{"a": "\\u0000"}', ["/a"]),
+        (b'{"a": [{"b": "x"}, {"b": "x\\u0000"}]}', ["/a/1/b"]),
+        (b'{"\\u0000": 1}', ["/\0"]),
+        (b'"\\u0000"', ["/"]),
+        (b'{"a": "\\\\u0000"}', []),
+        (b'{"a": "u0000"}', []),
+        (b'{"a": "\\u0000"', []),
+        (b'{"\\ud800": "\\u0000"}', ["/?"]),
+    ],
+)
+def test_the_character_nul_is_found_wherever_it_is(body: bytes, pointers: list[str]) -> None:
+    assert nul_pointers(body) == pointers
+
+
+def test_a_body_full_of_nul_gets_a_short_answer() -> None:
+    assert len(nul_pointers(json.dumps(["\0"] * 10_000).encode())) < 100

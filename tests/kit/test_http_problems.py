@@ -62,6 +62,12 @@ async def test_a_wrong_method_is_refused_and_the_right_ones_are_named(anonymous:
     assert "GET" in answer.headers["allow"]
 
 
+async def test_a_wrong_method_is_told_all_methods_of_the_path(anonymous: AsyncClient) -> None:
+    answer = await anonymous.put("/v1/counters")
+    assert problem(answer) == (405, "method-not-allowed")
+    assert answer.headers["allow"].split(", ") == ["GET", "POST"]
+
+
 async def test_no_token_is_unauthenticated(anonymous: AsyncClient) -> None:
     assert problem(await anonymous.get("/v1/counters")) == (401, "unauthenticated")
     assert problem(await anonymous.get("/v1/counters", headers={"Authorization": "Basic eDp5"}))[0] == 401
@@ -117,6 +123,9 @@ async def test_a_body_that_is_not_json_is_malformed(client: AsyncClient, body: b
         (b'{"name": "x", "at": "0001-01-01T00:00:00+14:00"}', "/at"),
         (b'{"name": "x", "at": "9999-12-31T23:59:59-14:00"}', "/at"),
         (b'{"name": "x", "at": 1e300}', "/at"),
+        (b'{"name": "x", "at": 0}', "/at"),
+        (b'{"name": "x", "at": "0.5"}', "/at"),
+        (b'{"name": "x", "at": "1298937600"}', "/at"),
     ],
 )
 async def test_a_field_that_makes_no_sense_is_named(client: AsyncClient, body: bytes, pointer: str) -> None:
@@ -126,8 +135,10 @@ async def test_a_field_that_makes_no_sense_is_named(client: AsyncClient, body: b
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\0"])
-async def test_a_text_that_cannot_be_kept_is_refused(client: AsyncClient, name: str) -> None:
-    assert problem(await send(client, json.dumps({"name": name}).encode()))[0] == 422
+async def test_a_text_that_cannot_be_kept_is_refused_by_the_name_of_its_field(client: AsyncClient, name: str) -> None:
+    answer = await send(client, json.dumps({"name": name}).encode())
+    assert problem(answer) == (422, "invalid")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
 
 
 @pytest.mark.parametrize("field", ["\ud800", "a\0b", "x" * 100_000, "", "/~1"])
@@ -151,7 +162,7 @@ async def test_another_content_type_is_refused(client: AsyncClient, content_type
 
 
 async def test_a_moment_in_the_query_is_checked_too(anonymous: AsyncClient) -> None:
-    for at in ("yesterday", "0001-01-01T00:00:00+14:00", "2011-03-01T00:00:00"):
+    for at in ("yesterday", "0001-01-01T00:00:00+14:00", "2011-03-01T00:00:00", "0.5", "1298937600"):
         answer = await anonymous.get("/v1/moments", params={"at": at})
         assert problem(answer) == (422, "invalid")
         assert answer.json()["errors"][0]["pointer"] == "at"

@@ -18,6 +18,7 @@ from tests.mutants.fault import load_faults
 from tests.mutants.tree import NotPlanted, check_fit
 
 RULE = 'def price(quantity: int) -> int:\n    """What it costs."""\n    return quantity * 2\n'
+SETTINGS = "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\npythonpath = ['{}']\n"
 PRICES = """
 import libs.rule
 
@@ -86,7 +87,7 @@ def a_ground(folder: Path) -> Ground:
     root = folder / "checkout"
     files = {
         "libs/__init__.py": "", "libs/rule.py": RULE, "tests/__init__.py": "", "tests/test_prices.py": PRICES,
-        "tests/test_starting.py": STARTING, "pyproject.toml": "[tool.pytest.ini_options]\npythonpath = ['.']\n",
+        "tests/test_starting.py": STARTING, "pyproject.toml": SETTINGS.format("."),
         ".venv/hidden.py": "",
     }  # fmt: skip
     for name, content in files.items():
@@ -190,7 +191,7 @@ def test_what_is_tested_is_the_copy(ground: Ground) -> None:
     """A tree whose own settings lead past it is noticed."""
     elsewhere = ground.root.parent / "elsewhere"
     shutil.copytree(ground.root / "libs", elsewhere / "libs")
-    (ground.root / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\npythonpath = ['{elsewhere}']\n")
+    (ground.root / "pyproject.toml").write_text(SETTINGS.format(elsewhere))
 
     said = run(ground, patches=only("caught"))
 

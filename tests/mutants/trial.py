@@ -89,20 +89,35 @@ async def _ended(process: asyncio.subprocess.Process) -> int | None:
 
 def judge(run: TestRun) -> Ruling:
     """Whether the tests noticed. What kept them from running is no finding."""
-    if run.exit_code is None:
-        return Ruling(Verdict.VOID, f"the tests took more than {_PATIENCE_SECONDS:.0f} s", seconds=run.seconds)
-    if run.testimony is None or run.exit_code not in (0, 1) or not (run.testimony.called or run.testimony.failures):
-        return Ruling(Verdict.VOID, f"no test ran: {_last_line(run.output)}", seconds=run.seconds)
-    if run.testimony.strangers:
-        return Ruling(Verdict.VOID, f"not the copy was tested: {run.testimony.strangers[0]}", seconds=run.seconds)
-    if run.exit_code == 0:
+    told = run.testimony
+    reason = _hindrance(run)
+    if told is None or reason is not None:
+        return Ruling(Verdict.VOID, reason or "nothing was told", seconds=run.seconds)
+    if not told.failures:
         return Ruling(Verdict.SURVIVED, "its tests pass", seconds=run.seconds)
-    found = next((failure for failure in run.testimony.failures if _is_finding(failure)), None)
+    found = next((failure for failure in told.failures if _is_finding(failure)), None)
     if found is None:
-        broken = run.testimony.failures[0]
-        reason = f"no test could judge: {broken.phase} of {broken.test}: {broken.kind}: {broken.text}"
-        return Ruling(Verdict.VOID, reason, seconds=run.seconds)
+        return Ruling(Verdict.VOID, _broken(told.failures[0]), seconds=run.seconds)
     return Ruling(Verdict.CAUGHT, f"{found.kind}: {found.text}", found.test, run.seconds)
+
+
+def _hindrance(run: TestRun) -> str | None:
+    """Why the run says nothing about the fault, or None."""
+    told = run.testimony
+    if run.exit_code is None:
+        return f"the tests took more than {_PATIENCE_SECONDS:.0f} s"
+    if told is not None and told.strangers:
+        return f"not the copy was tested: {told.strangers[0]}"
+    if told is not None and told.failures and not told.called:
+        return _broken(told.failures[0])
+    # 0 and 1 alone say that all that was asked for was there and ran.
+    if told is None or run.exit_code != bool(told.failures) or not told.called:
+        return f"no test ran: {_last_line(run.output)}"
+    return None
+
+
+def _broken(failure: Failure) -> str:
+    return f"no test could judge: {failure.phase} of {failure.test}: {failure.kind}: {failure.text}"
 
 
 def _is_finding(failure: Failure) -> bool:
