@@ -52,7 +52,9 @@ def main() -> None:
             found[name] = outcome
         else:
             failed[name] = outcome
-        console.print(f"{name}: {'FAILED' if name in failed else 'done'} in {time.monotonic() - started:.0f} s", style="dim")
+        console.print(
+            f"{name}: {'FAILED' if name in failed else 'done'} in {time.monotonic() - started:.0f} s", style="dim"
+        )
     _tell(found, failed, quick=quick)
     sys.exit(1 if failed else 0)
 

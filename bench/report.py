@@ -56,7 +56,7 @@ class Row:
     note: str = ""
 
 
-def compared(  # noqa: PLR0913 a row's columns
+def compared(
     measured: str,
     unit: str,
     ours: float,

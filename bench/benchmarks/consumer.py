@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from bench.fills import accounts, change_positions, check_effects, forget_effects, make_tables, put_in_topic, rows_of_fills
+from bench.fills import (
+    accounts,
+    change_positions,
+    check_effects,
+    forget_effects,
+    make_tables,
+    put_in_topic,
+    rows_of_fills,
+)
 from bench.peers import by_hand, plain_faststream
 from bench.report import AtLeast, Row, compared
 from bench.stage import Stage

@@ -140,16 +140,17 @@ async def _post(client: httpx2.AsyncClient, path: str, body: dict[str, object]) 
 @asynccontextmanager
 async def _chain(place: Stage) -> AsyncIterator[_Go]:
     """The four hops."""
+    topics = [place.settings.kafka_prefix + hop for hop in _HOPS]
     async with (
-        served(place, "bench.peers.bare_chain", *_HOPS, environment={}),
+        served(place, "bench.peers.bare_chain", *topics, environment={}),
         _listening(place.settings, _HOPS[-1]) as arrived,
         producer(place.settings.kafka, "bench-chain") as sender,
     ):
-        value = json.dumps({name: "118.56" for name in ("open", "high", "low", "close", "volume", "open_time")}).encode()
+        value = json.dumps(dict.fromkeys(("open", "high", "low", "close", "volume", "open_time"), "118.56")).encode()
 
         async def one() -> float:
             started = time.perf_counter()
-            await _begin(sender, place.settings.kafka_prefix + _HOPS[0], value)
+            await _begin(sender, topics[0], value)
             await _until(arrived, "bench")
             return time.perf_counter() - started
 

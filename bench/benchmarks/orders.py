@@ -45,13 +45,14 @@ async def measure(place: Stage) -> Sequence[Row]:
     async with running_issuer() as issuer, _servers(place, issuer) as (ours, bare):
         traders = [_Trader(tenant := uuid7(), uuid7(), issuer.token(tenant)) for _ in range(_TRADERS)]
         await _open_accounts(place, traders)
-        rounds: list[tuple[Answered, Answered, Answered]] = []
-        for _ in range(place.sized(3, 1)):
-            rounds.append((
+        rounds = [
+            (
                 await _ask(place, ours, [_request(trader) for trader in traders]),
                 await _ask(place, bare, [_request(trader) for trader in traders]),
                 await _ask(place, ours, [_request(trader, {"Idempotency-Key": "{number}"}) for trader in traders]),
-            ))  # fmt: skip
+            )
+            for _ in range(place.sized(3, 1))
+        ]
     ours_, bare_, keyed = ([turn[place_] for turn in rounds] for place_ in range(3))
     return [
         *_compared(ours_, bare_, "orders", (AtLeast(0.6), AtMost(2))),
@@ -93,7 +94,9 @@ def _request(trader: _Trader, headers: dict[str, str] | None = None) -> Request:
         "account_id": str(trader.account_id), "symbol": "AAPL", "side": "BUY", "order_type": "LIMIT", "quantity": "1",
         "limit_price": "1.00", "time_in_force": "GTC",
     }  # fmt: skip
-    return Request("POST", "/v1/orders", {"Authorization": f"Bearer {trader.token}"} | (headers or {}), json.dumps(order))
+    return Request(
+        "POST", "/v1/orders", {"Authorization": f"Bearer {trader.token}"} | (headers or {}), json.dumps(order)
+    )
 
 
 async def _ask(place: Stage, url: str, requests: list[Request]) -> Answered:

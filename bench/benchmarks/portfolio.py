@@ -63,7 +63,15 @@ class _Recording:
 
     statements: list[_Statement] = field(default_factory=list)
 
-    def of_sqlalchemy(self, _: Connection, __: object, sql: str, arguments: Sequence[object], ___: object, many: bool) -> None:  # noqa: FBT001, PLR0913, PLR0917 SQLAlchemy's signature
+    def of_sqlalchemy(
+        self,
+        _: Connection,
+        __: object,
+        sql: str,
+        arguments: Sequence[object],
+        ___: object,
+        many: bool,  # noqa: FBT001 SQLAlchemy's signature
+    ) -> None:
         # "Many" may also be one statement with the values of many rows.
         rows = list(arguments) if many and isinstance(arguments[0], tuple | list) else [arguments]
         self.statements.append(_Statement(sql, rows))

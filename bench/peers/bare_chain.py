@@ -40,7 +40,9 @@ async def _serve(topics: Sequence[str]) -> None:
     async with AsyncExitStack() as stack:
         tasks = []
         for source, target in pairwise(topics):
-            client = AIOKafkaConsumer(source, **connection(settings.kafka), auto_offset_reset="earliest", group_id=source)
+            client = AIOKafkaConsumer(
+                source, **connection(settings.kafka), auto_offset_reset="earliest", group_id=source
+            )
             await client.start()
             stack.push_async_callback(client.stop)
             sender = await stack.enter_async_context(producer(settings.kafka, f"chain-{source}"))

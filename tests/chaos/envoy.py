@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,9 @@ async def running_gateway(services: Mapping[str, Sequence[int]], folder: Path) -
     try:
         yield Gateway(f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}")
     finally:
-        process.kill()
+        # On Ctrl-C the terminal has ended it already.
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from fillstream.inflight import NeverQuiet
 from libs.kit.errors import FillstreamError
+from tests.chaos.accepted import Differences
 from tests.chaos.arrival import people
 from tests.chaos.crowd import Crowd
 from tests.chaos.fault import PromiseBroken
@@ -25,9 +26,9 @@ from tests.chaos.servers import Layout, Unavailable
 from tests.chaos.site import Site, open_site
 from tests.proof.invariants import check
 
-_INJECT_SECONDS = 180.0
+_INJECT_SECONDS = 300.0
 _RESUME_SECONDS = 90.0
-_WARM_SECONDS = 30.0
+_WARM_SECONDS = 60.0
 # What asking the servers raises while they are away.
 _AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError)
 
@@ -54,17 +55,27 @@ class Trial:
             except NoProgress as error:
                 found.append(f"no progress: {error}")
         found += await _said(self._rest())
-        differences = await self.crowd.differences(self.site)
         found += [f"refused: {what}" for what in self.crowd.accepted.refused]
-        found += [str(violation) for violation in await check(self.site.settings)]
+        differences = Differences((), ())
+        try:
+            differences = await self.crowd.differences(self.site)
+            found += [str(violation) for violation in await check(self.site.settings)]
+        except _AWAY as error:
+            found.append(f"nothing could be checked: {error!r}")
         return Result(injection, resumed, self._new(differences.lost), self._new(differences.double), self._new(found))
 
     async def _inject(self, injection: Injection) -> None:
         self.site.harm_ended()
-        async with asyncio.timeout(_INJECT_SECONDS):
-            await injection.fault.inject(self.site, Random(injection.seed))
+        try:
+            async with asyncio.timeout(_INJECT_SECONDS):
+                await injection.fault.inject(self.site, Random(injection.seed))
+        except TimeoutError as error:
+            raise PromiseBroken(
+                f"{injection.fault.name} took longer than {_INJECT_SECONDS:.0f} s: {error!r}"
+            ) from error
 
     async def _rest(self) -> None:
+        await self.site.restore()
         await self.site.until_all_ready()
         await self.crowd.settle()
         await self.site.until_quiet()

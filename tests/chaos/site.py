@@ -111,6 +111,15 @@ class Site:
         await process.until_ready()
         return process
 
+    async def restore(self) -> None:
+        """Run the first replica of each context and no other, whatever a fault that failed has left."""
+        for process in self.processes.values():
+            first = process.place.replica == 1
+            if first and not process.wanted:
+                await process.start(self.environment(process.place))
+            elif not first and process.wanted:
+                await process.end()
+
     async def is_ready(self, process: Process) -> bool:
         """Whether `/readyz` of a process is green now."""
         async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:

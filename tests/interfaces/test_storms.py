@@ -21,7 +21,7 @@ from tests.interfaces.premises import Neighbours, Premises, workspace_of
 from tests.interfaces.requests import Request
 from tests.interfaces.rows import row_counts
 
-ROUNDS = 200
+ROUNDS = 20
 AT_ONCE = 50
 
 

@@ -18,7 +18,7 @@ from tests.world import eventually
 
 _FROZEN_SECONDS = 8.0
 """Longer than the sessions with the broker (6 s) and with the database (5 s)."""
-_ELECTION_SECONDS = 30.0
+_ELECTION_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,7 @@ def _missing(table: Table, source: str) -> str:
     """A query for the newest event of each row that is not there, or different."""
     columns = [name for name in table.columns if name not in _BOOKKEEPING]
     told = ", ".join(
-        name if name in _OF_THE_ENVELOPE else f"(data::jsonb->>'{name}')::{table.columns[name]} AS \"{name}\""
+        name if name in _OF_THE_ENVELOPE else f"(data->>'{name}')::{table.columns[name]} AS \"{name}\""
         for name in columns
     )
     key = ", ".join(f'"{name}"' for name in table.primary_key)
@@ -173,10 +173,12 @@ def _missing(table: Table, source: str) -> str:
     kept = f"timeframe IN (SELECT DISTINCT timeframe FROM {table})" if table.has("timeframe") else "true"
     different = " OR ".join(f'newest."{name}" IS DISTINCT FROM kept."{name}"' for name in columns)
     return f"""
-        WITH told AS (
-            SELECT event_id, sequence AS place, {told} FROM {source}.event_log
+        WITH raw AS MATERIALIZED (
+            SELECT event_id, tenant_id, sequence, data::jsonb AS data FROM {source}.event_log
             WHERE type = $1 AND event_id IN (SELECT event_id FROM {table.schema}.inbox) AND event_id NOT IN (
                 SELECT event_id FROM {table.schema}.dead_letter WHERE state = 'discarded' AND event_id IS NOT NULL)
+        ), told AS (
+            SELECT event_id, sequence AS place, {told} FROM raw
         ), newest AS (
             SELECT DISTINCT ON ({key}) * FROM told WHERE {kept} ORDER BY {key}, place DESC
         )
