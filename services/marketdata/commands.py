@@ -21,11 +21,11 @@ class Recorded:
 
 async def list_instrument(tx: Tx, symbol: str, name: str, asset_class: AssetClass, currency: str) -> Instrument:
     """Make an instrument known. Raises Conflict when the symbol is taken."""
-    if await repository.find_instrument(tx, symbol) is not None:
+    instrument = await repository.insert_instrument(
+        tx, symbol=symbol, name=name, asset_class=asset_class, currency=currency
+    )
+    if instrument is None:
         raise Conflict(f"{symbol} is listed already")
-    instrument = Instrument(symbol=symbol, name=name, asset_class=asset_class, currency=currency)
-    tx.add(instrument)
-    await tx.flush()
     tx.publish(instrument, *instrument.list_for_trading(tx.now))
     return instrument
 

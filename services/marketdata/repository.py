@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.schema.values import Timeframe
-from services.marketdata.model import Bar, Instrument, Series
+from services.marketdata.model import AssetClass, Bar, Instrument, Series
 
 SeriesKey = tuple[str, Timeframe]
 BarKey = tuple[str, Timeframe, datetime]
@@ -69,6 +69,15 @@ async def insert_bars(tx: Tx, bars: Sequence[Bar], series: Mapping[SeriesKey, Se
     )
 
 
-async def find_instrument(tx: Tx, symbol: str) -> Instrument | None:
-    """The instrument, or None."""
-    return await tx.scalar(select(Instrument).where(Instrument.symbol == symbol))
+async def insert_instrument(
+    tx: Tx, *, symbol: str, name: str, asset_class: AssetClass, currency: str
+) -> Instrument | None:
+    """The new instrument, or None when the symbol is taken; of several at once, one gets it."""
+    statement = (
+        insert(Instrument)
+        .values(id=uuid7(), version=0, symbol=symbol, name=name, asset_class=asset_class, currency=currency)
+        .on_conflict_do_nothing(index_elements=[Instrument.symbol])
+        .returning(Instrument.id)
+    )
+    made = (await tx.execute(statement)).scalar()
+    return await tx.scalar(select(Instrument).where(Instrument.id == made)) if made else None

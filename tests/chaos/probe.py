@@ -49,11 +49,13 @@ class Prober:
     trader: Trader
     passages: list[Passage] = field(default_factory=list)
     _passed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _task: asyncio.Task[None] | None = None
+    _waits_for: str = "nothing yet"
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Probe while the body runs."""
-        task = asyncio.create_task(self._probe_on(), name="prober")
+        task = self._task = asyncio.create_task(self._probe_on(), name="prober")
         try:
             yield
         finally:
@@ -69,10 +71,16 @@ class Prober:
             async with self._passed, asyncio.timeout(within):
                 await self._passed.wait_for(lambda: passage() is not None)
         except TimeoutError:
-            raise NoProgress(f"no probe came through within {within:.0f} s") from None
+            raise NoProgress(f"no probe came through within {within:.0f} s: {self._stands()}") from None
         found = passage()
         assert found is not None
         return found.ended - since
+
+    def _stands(self) -> str:
+        """Where the present probe stands; one that died of an error would else look like a site without progress."""
+        if self._task is not None and self._task.done() and not self._task.cancelled():
+            return f"the prober has died: {self._task.exception()!r}"
+        return f"it waits for {self._waits_for}"
 
     async def _probe_on(self) -> None:
         while True:
@@ -87,12 +95,15 @@ class Prober:
         key = str(uuid7())
         side = "SELL" if len(self.passages) % 2 else "BUY"
         body = {"symbol": PROBE, "side": side, "quantity": "1", "order_type": "MARKET", "client_order_id": key}
+        self._waits_for = "the order's answer"
         order = await self.crowd.place(self.trader, body, key)
         if order is None:
             return False
+        self._waits_for = "the bar's answer"
         bar = await self.crowd.tell_bars((PROBE,), after=order.submitted_at)
         if bar is None:
             return False
+        self._waits_for = f"what follows from order {order.id} and bar {bar}"
         await self._until_posted(order.id, [order.correlation_id, bar])
         await self._until_every_context_is_ready()
         return True
@@ -110,6 +121,7 @@ class Prober:
         """Wait until each context has a replica that is ready, so that its requests are answered."""
         for context in self.site.contexts:
             replicas = [process for process in self.site.running if process.place.context == context]
+            self._waits_for = f"{context} to be ready"
             await _until(partial(self._is_any_ready, replicas))
 
     async def _is_any_ready(self, replicas: Sequence[Process]) -> bool:

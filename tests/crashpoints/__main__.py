@@ -23,8 +23,8 @@ from tests.crashpoints.campaign import (
     alone,
     campaign,
     every,
+    in_company,
     none,
-    one_in_each_act,
     only,
     some,
 )
@@ -48,7 +48,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--point", type=_point, metavar="POINT", help="one point of one service, as --list names it")
     which.add_argument("--list", action="store_true", help="only print the points of an undisturbed run")
     parser.add_argument("--seed", type=int, metavar="S", help="what the sample is drawn by; printed if left out")
-    parser.add_argument("--alone", action="store_true", help="a run for each point instead of one point in each act")
+    parser.add_argument("--alone", action="store_true", help="a run for each point instead of many deaths in a run")
     parser.add_argument("--jobs", type=_number, metavar="J", default=2, help="services at the same time (2)")
     chosen = parser.parse_args(given)
     for name in chosen.service:
@@ -91,13 +91,13 @@ def _choice(chosen: argparse.Namespace) -> Choice:
 
 
 def _report(tally: Tally) -> None:
-    if tally.runs % 10 == 1 or tally.found:
-        print(  # noqa: T201 what goes on
-            f"{tally.service}: {tally.runs} runs, {len(tally.killed)} of {len(tally.known)} points, "
-            f"{len(tally.found)} violations, {tally.seconds / tally.runs:.1f} s a run",
-            file=sys.stderr,
-            flush=True,
-        )
+    if tally.runs % 10 != 1 and not tally.latest:
+        return
+    said = (
+        f"{tally.service}: {tally.runs} runs, {len(tally.killed)} of {len(tally.known)} points, "
+        f"{tally.seconds / tally.runs:.1f} s a run"
+    )
+    print("\n".join([said, *tally.latest]), file=sys.stderr, flush=True)  # noqa: T201 what goes on
 
 
 async def _all(chosen: argparse.Namespace, choose: Choice, together: Together) -> list[Tally]:
@@ -128,7 +128,7 @@ def main(given: Sequence[str] | None = None) -> int:
     chosen = _arguments(given)
     started = time.monotonic()
     try:
-        tallies = asyncio.run(_all(chosen, _choice(chosen), alone if chosen.alone else one_in_each_act))
+        tallies = asyncio.run(_all(chosen, _choice(chosen), alone if chosen.alone else in_company))
     except StackError as error:
         print(error, file=sys.stderr)  # noqa: T201 the answer
         return 2

@@ -1,8 +1,10 @@
-"""Which points of a service are tried? All that any run has shown, or some, or one; one in each act of a run.
+"""Which points of a service are tried? All that any undisturbed run crosses, or some, or one; many of them in a run.
 
-A run has up to one death in each act: since everything came to rest before, a death meets the same as if it was the only
-one, and what it spoils shows in its act or at the end. A point that was not met so, and each point of a run after which
-something was wrong, has a run of its own; `--alone` gives one to every point.
+A start costs a fraction of a run, so a run has many deaths: up to IN_AN_ACT in each act, one after the other, since who
+has died before a commit comes by all that follows once more. Whatever one of them lost or did twice is still so at the end.
+What only heals with one more start does not show in this way, as long as it is not stuck in its act: `--alone` gives a run
+to every point. A point that was not met in company (after a commit, another life counts fewer crossings) is tried with one
+death in each act, and then alone. After a run in which something was wrong its points are halved until the one is found.
 """
 
 from __future__ import annotations
@@ -22,8 +24,15 @@ from tests.crashpoints.stage import Stage, stage
 
 BATCH = 12
 """Runs on one installation: the checker looks at all of them after each."""
-_TRIES = 3
-"""How often a point is waited for that other runs have crossed: how work falls into batches is a matter of chance."""
+IN_AN_ACT = 10
+"""Deaths, at most: clients must not lose their patience."""
+_COMPANY = (IN_AN_ACT, 1, None, None)
+"""How many points of its act share a run with a point that was missed 0, 1, ... times; None is a run of its own.
+
+After that it is given up: how work falls into batches is a matter of chance.
+"""
+_CONFIRMATIONS = 2
+"""Undisturbed runs that must show nothing new, the first one included."""
 
 
 @dataclass(frozen=True)
@@ -43,29 +52,35 @@ class Tally:
     known: dict[Point, Crossing] = field(default_factory=dict)
     killed: set[Point] = field(default_factory=set)
     missed: Counter[Point] = field(default_factory=Counter)
-    suspects: list[Point] = field(default_factory=list)
-    """Those of runs after which something was wrong, to be tried alone."""
+    suspects: list[frozenset[Point]] = field(default_factory=list)
+    """Halves of the points of runs after which something was wrong."""
     violations: list[Violation] = field(default_factory=list)
+    latest: Sequence[str] = ()
+    """What was wrong after the last run."""
     undisturbed: Leftover | None = None
     runs: int = 0
+    undisturbed_runs: int = 0
     seconds: float = 0.0
 
     def note(self, deadly: frozenset[Point], outcome: Outcome) -> None:
         """Keep what a run showed."""
         self.runs += 1
+        self.undisturbed_runs += not deadly
         self.seconds += outcome.seconds
         self.undisturbed = self.undisturbed or outcome.leftover
-        for point, crossing in outcome.crossed.items():
-            self.known.setdefault(point, crossing)
+        if not deadly:
+            for point, crossing in outcome.crossed.items():
+                self.known.setdefault(point, crossing)
         self.killed |= outcome.died_at
         self.missed.update(deadly - outcome.died_at)
+        self.latest = outcome.violations
         self.violations += [Violation(outcome.died_at, text) for text in outcome.violations]
-        if outcome.violations and len(deadly) > 1:
-            self.suspects += sorted(outcome.died_at)
+        if outcome.violations and len(outcome.died_at) > 1:
+            self.suspects += _halves(sorted(outcome.died_at))
 
     def open(self, points: Sequence[Point]) -> list[Point]:
         """Those that are still to be tried."""
-        return [point for point in points if point not in self.killed and self.missed[point] < _TRIES]
+        return [point for point in points if point not in self.killed and self.missed[point] < len(_COMPANY)]
 
     @property
     def not_met(self) -> list[Point]:
@@ -74,9 +89,16 @@ class Tally:
 
     @property
     def found(self) -> list[Violation]:
-        """What was wrong; of what came again after a single death, only that."""
-        alone = {point for violation in self.violations if len(violation.points) == 1 for point in violation.points}
-        return [one for one in self.violations if len(one.points) <= 1 or not one.points & alone]
+        """What was wrong; of what came again after fewer of the same deaths, only that."""
+        return [one for one in self.violations if not any(other.points < one.points for other in self._with_deaths())]
+
+    def _with_deaths(self) -> list[Violation]:
+        return [violation for violation in self.violations if violation.points]
+
+
+def _halves(points: Sequence[Point]) -> list[frozenset[Point]]:
+    middle = len(points) // 2
+    return [frozenset(points[:middle]), frozenset(points[middle:])]
 
 
 Choice = Callable[[Tally], Sequence[Point]]
@@ -84,7 +106,7 @@ Choice = Callable[[Tally], Sequence[Point]]
 
 
 def every(tally: Tally) -> Sequence[Point]:
-    """All of them, also those that turn up on the way."""
+    """All of them, also those that turn up later."""
     return list(tally.known)
 
 
@@ -120,10 +142,17 @@ def alone(_tally: Tally, points: Sequence[Point]) -> frozenset[Point]:
     return frozenset(points[:1])
 
 
-def one_in_each_act(tally: Tally, points: Sequence[Point]) -> frozenset[Point]:
-    """The first of each act; one alone of those that were not met in company."""
-    fresh = [point for point in points if not tally.missed[point]]
-    return frozenset({point.act: point for point in reversed(fresh)}.values()) or alone(tally, points)
+def in_company(tally: Tally, points: Sequence[Point]) -> frozenset[Point]:
+    """As many as may share a run, of those that were missed least often."""
+    least = min(tally.missed[point] for point in points)
+    most = _COMPANY[least]
+    if most is None:
+        return alone(tally, points)
+    acts: dict[int, list[Point]] = {}
+    for point in points:
+        if tally.missed[point] == least:
+            acts.setdefault(point.act, []).append(point)
+    return frozenset(point for chosen in acts.values() for point in chosen[:most])
 
 
 async def campaign(
@@ -138,7 +167,7 @@ async def campaign(
     async with aclosing(_stages(tally, servers, zygote)) as stages:
         async for place in stages:
             deadly = _next(tally, choose, together)
-            if tally.runs and not deadly:
+            if deadly is None:
                 return
             tally.note(deadly, await once(place, deadly, tally.undisturbed))
             report(tally)
@@ -147,12 +176,16 @@ async def campaign(
                 return
 
 
-def _next(tally: Tally, choose: Choice, together: Together) -> frozenset[Point]:
+def _next(tally: Tally, choose: Choice, together: Together) -> frozenset[Point] | None:
+    """Where the next run dies, nowhere in an undisturbed one; None when all is done."""
     if not tally.runs:
         return frozenset()
     if tally.suspects:
-        return frozenset({tally.suspects.pop(0)})
-    return together(tally, tally.open(choose(tally)))
+        return tally.suspects.pop(0)
+    points = tally.open(choose(tally))
+    if points:
+        return together(tally, points)
+    return frozenset() if choose is every and tally.undisturbed_runs < _CONFIRMATIONS else None
 
 
 async def _stages(tally: Tally, servers: Servers, zygote: ForkServerContext) -> AsyncGenerator[Stage, None]:

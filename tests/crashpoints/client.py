@@ -13,7 +13,7 @@ import httpx2
 from fillstream.contexts import load_all
 from fillstream.gateway import prefix_of, prefixes
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 300.0
 _AGAIN_SECONDS = 0.03
 
 

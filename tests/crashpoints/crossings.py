@@ -7,8 +7,7 @@ How crossings are counted so that the same one can be met again: threads of work
 crossing of a process is another one in every run. A point is therefore an act of the scenario, before which everything was
 at rest; a kind with a fingerprint (a statement's text, the same for any number of parameters; for COMMIT the writes of its
 transaction; for a record its type; for offsets their topics); and an occurrence in the act: `4-3fa2c1.2`. Which points
-there are is learned from what each process crosses before it is killed for the first time, from an undisturbed run on,
-until no run has shown one that was not tried: 100 %.
+there are is learned from undisturbed runs, until one shows none that was not tried: 100 %.
 
 Work that looks round again and again for something to do (reading an empty outbox, measuring lag and dead letters,
 searching for trials that have ended, waiting for a lock) would count for ever. A crossing that a task has made before counts

@@ -122,7 +122,7 @@ async def play(run: Run, begin_act: Callable[[int], None]) -> None:
     for number, act in enumerate(ACTS, start=1):
         begin_act(number)
         await act(run)
-        await run.stage.in_flight.wait_until_none()
+        await run.stage.rest()
 
 
 async def register(run: Run) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from fillstream.contexts import Context, load_all, names
-from fillstream.inflight import InFlight, watch_in_flight
+from fillstream.inflight import InFlight, NeverQuiet, watch_in_flight
 from fillstream.installation import Installation
 from libs.kit.db import Database, database
 from libs.kit.kafka import admin, producer
@@ -34,12 +35,14 @@ from tests.crashpoints.groups import bury_members
 from tests.crashpoints.launcher import Life, Trap, begin
 from tests.crashpoints.servers import Servers, free_port
 
+_PATIENCE_SECONDS = 120.0
+_AGAIN_SECONDS = 0.03
 _victims = count(1)
 
 
 @dataclass(eq=False)
 class Victim:
-    """The service under test through its lives: killed at points, one in an act, and started again each time."""
+    """The service under test through its lives: killed at each point that it gets to, and started again each time."""
 
     stage: Stage
     number: int
@@ -58,9 +61,8 @@ class Victim:
     async def live(self) -> None:
         """Start it, and again each time that it was killed; until cancelled."""
         while self.ended_by_itself is None:
-            # After a death the rest of the act is left in peace.
-            deadly = frozenset(point for point in self.deadly if not self._lives or point.act > self.act)
-            trap = Trap(self._journal(len(self._lives)), self._prompter, deadly)
+            died_at = {journal.died_at for journal in self.journals()}
+            trap = Trap(self._journal(len(self._lives)), self._prompter, self.deadly - died_at)
             self._lives.append(self.stage.begin(trap))
             await _end_of(self._lives[-1])
             if self._lives[-1].exitcode != -signal.SIGKILL:
@@ -129,6 +131,18 @@ class Stage:
     def begin(self, trap: Trap) -> ForkServerProcess:
         """Start the service under test."""
         return begin(self.zygote, Life([self.service], self.own, self.log, trap))
+
+    async def rest(self) -> None:
+        """Wait until nothing is in flight. Raises NeverQuiet."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self.in_flight.wait_until_none(timeout_seconds=0)
+            except NeverQuiet:
+                if time.monotonic() > deadline:
+                    raise
+            # Seldom, so that to look does not take the time of those who work.
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     @asynccontextmanager
     async def victim(self, deadly: frozenset[Point]) -> AsyncIterator[Victim]:

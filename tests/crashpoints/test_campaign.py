@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.crashpoints.campaign import Tally, alone, every, one_in_each_act, some
+from tests.crashpoints.campaign import IN_AN_ACT, Tally, alone, every, in_company, some
 from tests.crashpoints.crossings import Crossing, Kind, Point
 from tests.crashpoints.expectations import Leftover
 from tests.crashpoints.runs import Outcome
@@ -17,40 +17,50 @@ def an_outcome(*died_at: Point, crossed: tuple[Point, ...] = (A, B, C), violatio
     return Outcome(crossings, frozenset(died_at), violations, Leftover({}), 1.0)
 
 
-def a_tally() -> Tally:
+def a_tally(*crossed: Point) -> Tally:
     tally = Tally("orders")
-    tally.note(frozenset(), an_outcome())
+    tally.note(frozenset(), an_outcome(crossed=crossed or (A, B, C)))
     return tally
 
 
-def test_a_run_has_one_death_in_each_act() -> None:
+def test_points_share_a_run_unless_each_is_to_be_alone() -> None:
     tally = a_tally()
-    assert one_in_each_act(tally, every(tally)) == {A, C}
+    assert in_company(tally, every(tally)) == {A, B, C}
     assert alone(tally, every(tally)) == {A}
 
 
-def test_a_point_that_was_not_met_in_company_is_tried_alone_and_then_given_up() -> None:
+def test_no_act_has_more_deaths_than_clients_have_patience_for() -> None:
+    many = tuple(Point(1, "aaaaaa", number) for number in range(1, IN_AN_ACT + 5))
+    tally = a_tally(*many, C)
+    assert in_company(tally, every(tally)) == {*many[:IN_AN_ACT], C}
+
+
+def test_a_point_that_was_missed_is_tried_with_less_company_then_alone_and_then_given_up() -> None:
     tally = a_tally()
+    tally.note(frozenset({A, B, C}), an_outcome())
+    assert in_company(tally, tally.open(every(tally))) == {A, C}
     tally.note(frozenset({A, C}), an_outcome(A))
+    assert in_company(tally, tally.open(every(tally))) == {B}
     tally.note(frozenset({B}), an_outcome(B))
-    assert one_in_each_act(tally, tally.open(every(tally))) == {C}
+    assert in_company(tally, tally.open(every(tally))) == {C}
     for _ in range(2):
         tally.note(frozenset({C}), an_outcome())
     assert (tally.open(every(tally)), tally.not_met) == ([], [C])
 
 
-def test_a_point_that_turns_up_later_is_tried_too() -> None:
+def test_a_point_that_only_another_undisturbed_run_shows_is_tried_too() -> None:
     tally = a_tally()
     late = Point(3, "cccccc", 1)
-    tally.note(frozenset({A}), an_outcome(A, crossed=(A, late)))
+    tally.note(frozenset(), an_outcome(crossed=(A, late)))
     assert late in tally.open(every(tally))
 
 
-def test_after_something_was_wrong_in_company_each_is_tried_alone_and_the_one_is_named() -> None:
+def test_after_something_was_wrong_in_company_the_points_are_halved_until_the_one_is_found() -> None:
     tally = a_tally()
-    tally.note(frozenset({A, C}), an_outcome(A, C, violations=("lost",)))
-    assert tally.suspects == [A, C]
-    tally.note(frozenset({A}), an_outcome(A))
+    tally.note(frozenset({A, B, C}), an_outcome(A, B, C, violations=("lost",)))
+    assert tally.suspects == [{A}, {B, C}]
+    tally.note(frozenset({B, C}), an_outcome(B, C, violations=("lost",)))
+    assert tally.suspects[2:] == [{B}, {C}]
     tally.note(frozenset({C}), an_outcome(C, violations=("lost",)))
     assert [violation.points for violation in tally.found] == [{C}]
 
@@ -69,8 +79,8 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
 
 
 def test_a_lost_or_doubled_row_is_told_and_another_session_is_not() -> None:
-    rows = {"orders.fill": Counter({("BUY", "5"): 1}), "auth.refresh_token": Counter({("-",): 1})}
-    doubled = Leftover(rows | {"orders.fill": Counter({("BUY", "5"): 2})})
-    assert Leftover(rows).differences(doubled) == ["orders.fill: missing 0, surplus 1 ['BUY 5']"]
-    assert doubled.differences(Leftover(rows)) == ["orders.fill: missing 1 ['BUY 5'], surplus 0"]
-    assert Leftover(rows).differences(Leftover(rows | {"auth.refresh_token": Counter({("-",): 2})})) == []
+    once, twice = (Leftover({"orders.fill": Counter({("BUY", "5"): number})}) for number in (1, 2))
+    assert once.differences(twice) == ["orders.fill: missing 0, surplus 1 ['BUY 5']"]
+    assert twice.differences(once) == ["orders.fill: missing 1 ['BUY 5'], surplus 0"]
+    session, sessions = (Leftover({"auth.refresh_token": Counter({("-",): number})}) for number in (1, 2))
+    assert session.differences(sessions) == []

@@ -28,7 +28,7 @@ _SHOWN_CHARACTERS = 400
 # Of each route in a round; the rest of the round are chains of calls.
 _EXAMPLES = 6
 _CHAINS = 60
-_KNOWN = 0.6
+_KNOWN = 0.8
 """How often a field gets something that is there."""
 
 

@@ -18,7 +18,7 @@ from services.auth.commands import grant_admin
 _FEED = "feed"
 _TRADERS = ("ada", "ben")
 _SYMBOLS = ("AAPL", "MSFT")
-_DAYS = ("2011-03-01", "2011-03-02", "2011-03-03")
+_DAYS = ("2090-03-01", "2090-03-02", "2090-03-03")
 
 Json = dict[str, Any]
 
@@ -29,33 +29,45 @@ class Person:
 
     name: str
     token: str = field(repr=False)
-    known: Mapping[str, Sequence[str]]
+    known: Mapping[str, Sequence[str]] = field(repr=False)
 
 
 async def prepare_people(client: httpx2.AsyncClient, where: Installation, in_flight: InFlight) -> list[Person]:
-    """The feed first, then those who trade, and an order of each; all settled."""
-    tokens = {name: await _registered(client, where, name) for name in (_FEED, *_TRADERS)}
+    """The feed first, then those who trade, each with an order that was filled; all settled."""
+    logins = [await _registered(client, where, name) for name in (_FEED, *_TRADERS)]
     await in_flight.wait_until_none()
-    await _market(client, tokens[_FEED])
+    feed = logins[0]
+    for symbol in _SYMBOLS:
+        await _made(client, "/v1/instruments", {"symbol": symbol, "name": symbol}, feed.token)
     await in_flight.wait_until_none()
-    people = [await _with_things(client, name, token) for name, token in tokens.items()]
+    people = [await _with_things(client, login) for login in logins]
+    await in_flight.wait_until_none()
+    await _made(client, "/v1/bars", {"bars": _bars()}, feed.token)
     await in_flight.wait_until_none()
     return people
 
 
-async def _registered(client: httpx2.AsyncClient, where: Installation, name: str) -> str:
-    credentials = {"email": f"{name}@example.com", "password": secrets.token_urlsafe(24)}
+@dataclass(frozen=True)
+class _Login:
+    name: str
+    email: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+async def _registered(client: httpx2.AsyncClient, where: Installation, name: str) -> _Login:
+    email, password = f"{name}@example.com", secrets.token_urlsafe(24)
+    credentials = {"email": email, "password": password}
     await _made(client, "/v1/auth/register", credentials)
     if name == _FEED:
         async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
-            await grant_admin(tx, credentials["email"])
-    return str((await _made(client, "/v1/auth/login", credentials))["access_token"])
+            await grant_admin(tx, email)
+    return _Login(name, email, password, (await _made(client, "/v1/auth/login", credentials))["access_token"])
 
 
-async def _market(client: httpx2.AsyncClient, token: str) -> None:
-    for symbol in _SYMBOLS:
-        await _made(client, "/v1/instruments", {"symbol": symbol, "name": symbol}, token)
-    bars = [
+def _bars() -> list[Json]:
+    """Bars that open after any order of today was placed, so that they fill it."""
+    return [
         {
             "symbol": symbol, "timeframe": "1d", "open_time": f"{day}T00:00:00Z",
             "open": "100.00", "high": "110.00", "low": "90.00", "close": "105.00", "volume": "1000",
@@ -63,21 +75,24 @@ async def _market(client: httpx2.AsyncClient, token: str) -> None:
         for symbol in _SYMBOLS
         for day in _DAYS
     ]  # fmt: skip
-    await _made(client, "/v1/bars", {"bars": bars}, token)
 
 
-async def _with_things(client: httpx2.AsyncClient, name: str, token: str) -> Person:
-    account = await _made(client, "/v1/accounts", {"name": name, "initial_cash": "1000000.00"}, token)
-    order = {"account_id": account["id"], "symbol": _SYMBOLS[0], "side": "BUY", "order_type": "MARKET", "quantity": "1"}
+async def _with_things(client: httpx2.AsyncClient, login: _Login) -> Person:
+    account_in = {"name": login.name, "initial_cash": "1000000.00", "auto_trading": True}
+    account = await _made(client, "/v1/accounts", account_in, login.token)
+    symbol = _SYMBOLS[0]
+    order = {"account_id": account["id"], "symbol": symbol, "side": "BUY", "order_type": "MARKET", "quantity": "10"}
     rule = {"kind": "sma_cross", "fast": 1, "slow": 2}
-    strategy = {"name": name, "symbol": _SYMBOLS[0], "size": "1", "parameters": rule}
+    strategy = {"name": login.name, "symbol": symbol, "size": "1", "parameters": rule}
     known = {
+        "email": [login.email],
+        "password": [login.password],
         "account_id": [account["id"]],
         "symbol": _SYMBOLS,
-        "order_id": [(await _made(client, "/v1/orders", order, token))["id"]],
-        "strategy_id": [(await _made(client, "/v1/strategies", strategy, token))["id"]],
+        "order_id": [(await _made(client, "/v1/orders", order, login.token))["id"]],
+        "strategy_id": [(await _made(client, "/v1/strategies", strategy, login.token))["id"]],
     }
-    return Person(name, token, known)
+    return Person(login.name, login.token, known)
 
 
 async def _made(client: httpx2.AsyncClient, path: str, body: Json, token: str = "") -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -48,16 +49,29 @@ def is_fault(_context: HookContext, failure: Failure, case: Case[Any], response:
     return not any(excuse(failure, case, response) for excuse in _EXCUSES)
 
 
-def _broke_a_rule(failure: Failure, _case: Case[Any], response: Response) -> bool:
+def _broke_a_rule(failure: Failure, case: Case[Any], response: Response) -> bool:
     """A request that the schema allows may be refused by a rule that JSON Schema can't say, as: slow exceeds fast.
 
     Then the problem names the field and the rule in words of the house. Words of pydantic's mean that code asks for what the
-    document does not say.
+    document does not say; but a whole number with a point is an integer to JSON Schema, and a float to us.
     """
-    if not isinstance(failure, RejectedPositiveData) or response.status_code != 422:
+    if not isinstance(failure, RejectedPositiveData) or response.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
         return False
     errors = json.loads(response.content)["errors"]
-    return bool(errors) and not any(error["message"].startswith(_WORDS_OF_SCHEMAS) for error in errors)
+    return bool(errors) and not any(
+        error["message"].startswith(_WORDS_OF_SCHEMAS) and not isinstance(_at(case.body, error["pointer"]), float)
+        for error in errors
+    )
+
+
+def _at(body: object, pointer: str) -> object:
+    """What a body holds at a pointer; None where it holds nothing."""
+    for name in pointer.split("/")[1:]:
+        if isinstance(body, dict):
+            body = body.get(name)
+        elif isinstance(body, list) and name.isdecimal() and int(name) < len(body):
+            body = body[int(name)]
+    return body
 
 
 _EXCUSES: tuple[Callable[[Failure, Case[Any], Response], bool], ...] = (_broke_a_rule,)

@@ -151,7 +151,7 @@ class Neighbours:
         return self.bob if method_of(route) == "GET" else self.eve
 
 
-async def let_trade(premises: Premises, person: Person) -> None:
+async def let_trade(in_flight: InFlight, person: Person) -> None:
     """A history in every context: a strategy and a backtest, signals, orders, fills, a position, and its worth."""
     for symbol in ("AAPL", "IBM"):
         await person.made("POST /v1/instruments", Call({"symbol": symbol, "name": symbol}))
@@ -160,7 +160,7 @@ async def let_trade(premises: Premises, person: Person) -> None:
     parameters = {"kind": "sma_cross", "fast": 1, "slow": 2}
     strategy = {"name": "trend of ada", "symbol": "AAPL", "timeframe": "1d", "size": "10", "parameters": parameters}
     await person.made("POST /v1/strategies", Call(strategy))
-    await premises.in_flight.wait_until_none()
+    await in_flight.wait_until_none()
     order = {"account_id": opened["id"], "symbol": "AAPL", "side": "BUY", "order_type": "MARKET", "quantity": "5"}
     await person.made("POST /v1/orders", Call(order | {"time_in_force": "GTC"}))
     bars = [a_bar(ahead(day), close, low="80", high="120") for day, close in enumerate(_CLOSES, start=1)]
@@ -170,7 +170,7 @@ async def let_trade(premises: Premises, person: Person) -> None:
         for bar in bars
     ]}  # fmt: skip
     await person.made("POST /v1/bars", Call(body))
-    await premises.in_flight.wait_until_none()
+    await in_flight.wait_until_none()
 
 
 def workspace_of(person: Person) -> UUID:

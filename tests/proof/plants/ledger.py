@@ -42,8 +42,8 @@ PLANTS = (
     ),
     in_database(
         "the_portfolio_follows_from_the_fills",
-        "a position is lost",
-        "DELETE FROM portfolio.position WHERE cost_basis = 0",
+        "our position is one off",
+        "UPDATE portfolio.position SET quantity = quantity - 1",
     ),
     in_database(
         "the_ledger_equals_the_brokers_book",

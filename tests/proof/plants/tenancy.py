@@ -59,12 +59,12 @@ PLANTS = (
     ),
     in_database(
         "one_id_has_one_tenant",
-        "a context that nobody knows gives a strategy to another tenant",
+        "a context that nobody knows gives a position to another tenant",
         "CREATE SCHEMA bots",
         "CREATE TABLE bots.bot (id uuid PRIMARY KEY, tenant_id uuid NOT NULL)",
         "ALTER TABLE bots.bot ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE bots.bot FORCE ROW LEVEL SECURITY",
-        f"INSERT INTO bots.bot SELECT id, {_OTHER} FROM signals.strategy WHERE tenant_id = {_ONE}",
+        f"INSERT INTO bots.bot SELECT id, {_OTHER} FROM portfolio.position WHERE tenant_id = {_ONE}",
     ),
     Plant("events_are_of_their_aggregates_tenant", "an event of a tenant was told to everybody", _tell_it_to_everybody),
     in_database(
