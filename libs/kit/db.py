@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
-import asyncpg
-from sqlalchemy import Executable, Result, Select, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy import Executable, Result, Select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 
 from libs.kit.cancellation import uninterrupted
+from libs.kit.connections import Driver, Role, begun, commit, connect_alone, engine, told_when_lost
 from libs.kit.ids import uuid7
 from libs.kit.metrics import POOL_IN_USE, POOL_SIZE
 from libs.kit.model import Aggregate
 from libs.kit.outages import DATABASE_ERRORS, DatabaseAway, is_outage
-from libs.kit.outbox import OutboxRow, insert_outbox, outbox_row
+from libs.kit.outbox import OutboxRow, insert_outbox, notify_relay, outbox_row
 from libs.kit.settings import Settings
 from libs.schema.event import Cause, DomainEvent
 
@@ -28,18 +27,6 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 T = TypeVar("T")
-Role = Literal["api", "worker"]
-# A frozen process must not hold its locks for longer; no work between two statements takes near as long.
-_IDLE_IN_TRANSACTION_MS = 5_000
-_STATEMENT_MS = 60_000
-_CONNECT_SECONDS = 10
-# The server ends a statement before that; what is still silent then has lost its server.
-_SILENCE_SECONDS = 65
-
-
-def async_url(url: str) -> str:
-    """A libpq URL in SQLAlchemy's words for asyncpg."""
-    return urlunsplit(urlsplit(url)._replace(scheme="postgresql+asyncpg"))
 
 
 class Clock(Protocol):
@@ -58,11 +45,20 @@ def utc_now() -> datetime:
 class Tx:
     """One open transaction. Whoever gets it may read, write and publish, but never commits."""
 
-    session: AsyncSession
+    connection: AsyncConnection
+    driver: Driver
     schema: str
     now: datetime
     cause: Cause
     _outbox: list[OutboxRow] = field(default_factory=list)
+    _session: AsyncSession | None = None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The ORM's view of the transaction, made when it is first asked for: hot paths do without."""
+        if self._session is None:
+            self._session = AsyncSession(self.connection, expire_on_commit=False)
+        return self._session
 
     def publish(self, aggregate: Aggregate, *events: DomainEvent, cause: Cause | None = None) -> None:
         """Tell the world what happened to an aggregate whose lock this transaction holds.
@@ -85,7 +81,8 @@ class Tx:
 
     async def flush(self) -> None:
         """Write what has changed in mapped objects, so that the next statement sees it."""
-        await self.session.flush()
+        if self._session is not None:
+            await self._session.flush()
 
     async def execute(self, statement: Executable) -> Result[tuple[object, ...]]:
         """Run a Core or ORM statement."""
@@ -102,26 +99,26 @@ class Tx:
 
     async def fetch(self, sql: str, *arguments: object) -> list[Record]:
         """Run one statement as asyncpg does, with `$1` for the first argument: for set-based hot paths."""
-        connection = await self.session.connection()
-        raw = await connection.get_raw_connection()
-        driver = raw.driver_connection
-        if not isinstance(driver, asyncpg.Connection):
-            msg = "the transaction is not on asyncpg"
-            raise TypeError(msg)
-        try:
-            rows: list[Record] = await driver.fetch(sql, *arguments)
-        except asyncpg.InterfaceError as error:
-            if driver.is_closed():
-                raise DatabaseAway(f"the connection is lost: {error}") from error
-            raise
+        with told_when_lost(self.driver):
+            rows: list[Record] = await self.driver.fetch(sql, *arguments)
         return rows
 
-    async def write_events(self) -> None:
-        """Write what was published; the edge calls it right before the commit, when all locks are held."""
-        await self.session.flush()
-        if self._outbox:
-            rows, self._outbox = self._outbox, []
-            await insert_outbox(self.fetch, self.schema, rows)
+    async def detach(self) -> None:
+        """Let go of mapped objects: they are values from now on."""
+        if self._session is not None:
+            await uninterrupted(self._session.close())
+
+    async def write_events(self) -> bool:
+        """Write what was published; whether there was anything.
+
+        The edge calls it right before the commit, when all locks are held.
+        """
+        await self.flush()
+        if not self._outbox:
+            return False
+        rows, self._outbox = self._outbox, []
+        await insert_outbox(self.fetch, self.schema, rows)
+        return True
 
 
 class Database:
@@ -132,6 +129,7 @@ class Database:
         self.clock = clock
         self._url = url
         self._engines = engines
+        self._wake: Callable[[], None] | None = None
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID, cause: Cause | None = None) -> AsyncIterator[Tx]:
@@ -155,90 +153,58 @@ class Database:
     async def _begin(self, role: Role, tenant: str, cause: Cause | None) -> AsyncIterator[Tx]:
         """A transaction. Raises DatabaseAway when it can't begin, or is cut off."""
         try:
-            async with _session(self._engines[role]) as session:
-                await _take_on(session, tenant)
-                tx = Tx(session, self.schema, self.clock(), cause or Cause(uuid7()))
-                yield tx
-                await tx.write_events()
-                # A cancellation in the middle of COMMIT would leave the connection with an open transaction.
-                await uninterrupted(session.commit())
+            async with begun(self._engines[role], tenant) as (connection, driver):
+                tx = Tx(connection, driver, self.schema, self.clock(), cause or Cause(uuid7()))
+                try:
+                    yield tx
+                    await self._commit(tx)
+                finally:
+                    await tx.detach()
         except DATABASE_ERRORS as error:
             if is_outage(error):
                 raise DatabaseAway(f"the transaction was cut off: {error!r}") from error
             raise
 
-    async def connect_worker(self) -> asyncpg.Connection[Record]:
+    async def _commit(self, tx: Tx) -> None:
+        published = await tx.write_events()
+        wake = self._wake
+        if published and wake is None:
+            # Commits that notify wait for each other: only where the relay is elsewhere.
+            await notify_relay(tx.fetch, self.schema)
+        await commit(tx.driver)
+        if published and wake is not None:
+            wake()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` after each commit that published something: this process's own relay sends the events now."""
+        self._wake = wake
+        try:
+            yield
+        finally:
+            self._wake = None
+
+    async def connect_worker(self) -> Driver:
         """A connection of its own, outside the pool, with the worker's role: for locks and LISTEN."""
-        connection: asyncpg.Connection[Record] = await asyncpg.connect(
-            self._url,
-            timeout=_CONNECT_SECONDS,
-            command_timeout=_SILENCE_SECONDS,
-            server_settings=_server_settings(self.schema, "worker"),
-        )
-        return connection
+        return await connect_alone(self._url, self.schema, "worker")
 
     def observe_pools(self) -> None:
         """Bring the pool metrics up to date."""
-        for role, engine in self._engines.items():
-            if isinstance(engine.pool, QueuePool):
-                POOL_IN_USE.labels(self.schema, role).set(engine.pool.checkedout())
-                POOL_SIZE.labels(self.schema, role).set(engine.pool.size())
-
-
-@asynccontextmanager
-async def _session(engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
-    session = AsyncSession(engine, expire_on_commit=False)
-    try:
-        yield session
-    finally:
-        await uninterrupted(session.close())
-
-
-async def _take_on(session: AsyncSession, tenant: str) -> None:
-    """Begin, for a tenant or none. Raises DatabaseAway for whatever goes wrong: no work of ours has begun yet."""
-    try:
-        # Local to the transaction, so that a pooled connection carries no tenant into the next one.
-        await session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant})
-    except DATABASE_ERRORS as error:
-        raise DatabaseAway(f"no transaction can begin: {error!r}") from error
-
-
-def _server_settings(schema: str, role: Role) -> dict[str, str]:
-    return {
-        "role": f"{schema}_{role}",
-        "search_path": schema,
-        "application_name": f"fillstream-{schema}-{role}",
-        "timezone": "UTC",
-        "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
-        "statement_timeout": str(_STATEMENT_MS),
-    }
-
-
-def _engine(settings: Settings, schema: str, role: Role) -> AsyncEngine:
-    return create_async_engine(
-        async_url(settings.database_url.get_secret_value()),
-        pool_size=settings.database_pool_size,
-        max_overflow=0,
-        # Errors are logged, and parameters hold what must not be.
-        hide_parameters=True,
-        pool_pre_ping=True,
-        connect_args={
-            "server_settings": _server_settings(schema, role),
-            "timeout": _CONNECT_SECONDS,
-            "command_timeout": _SILENCE_SECONDS,
-        },
-    )
+        for role, pool in ((role, engine.pool) for role, engine in self._engines.items()):
+            if isinstance(pool, QueuePool):
+                POOL_IN_USE.labels(self.schema, role).set(pool.checkedout())
+                POOL_SIZE.labels(self.schema, role).set(pool.size())
 
 
 @asynccontextmanager
 async def database(settings: Settings, schema: str, clock: Clock = utc_now) -> AsyncIterator[Database]:
     """The database of a context, connected when first used, disconnected at the end."""
     engines: dict[Role, AsyncEngine] = {
-        "api": _engine(settings, schema, "api"),
-        "worker": _engine(settings, schema, "worker"),
+        "api": engine(settings, schema, "api"),
+        "worker": engine(settings, schema, "worker"),
     }
     try:
         yield Database(schema, settings.database_url.get_secret_value(), engines, clock)
     finally:
-        for engine in engines.values():
-            await engine.dispose()
+        for pool in engines.values():
+            await pool.dispose()

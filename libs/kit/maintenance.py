@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from libs.kit.db import async_url
+from libs.kit.connections import async_url
 from libs.kit.partitions import maintain_partitions
 
 IDEMPOTENCY_DAYS = 7

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from libs.kit.db import async_url
+from libs.kit.connections import async_url
 from libs.kit.partitions import maintain_partitions
 
 _ENVIRONMENT = Path(__file__).parent / "migrations"

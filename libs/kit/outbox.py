@@ -66,7 +66,7 @@ def outbox_row(
 
 
 async def insert_outbox(run: Statement, schema: str, rows: Sequence[OutboxRow]) -> None:
-    """Write the rows in their order and wake the relay when the transaction commits."""
+    """Write the rows in their order."""
     await run(
         f"""
         INSERT INTO {schema}.outbox (event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
@@ -76,6 +76,10 @@ async def insert_outbox(run: Statement, schema: str, rows: Sequence[OutboxRow]) 
         """,
         *map(list, zip(*rows, strict=True)),
     )
+
+
+async def notify_relay(run: Statement, schema: str) -> None:
+    """Wake the relay, in whichever process it is, when the transaction commits."""
     await run("SELECT pg_notify($1, '')", wake_channel(schema))
 
 

@@ -120,7 +120,7 @@ async def test_a_refresh_token_opens_no_other_workspace(client: AsyncClient) -> 
     assert (await refresh(client, ada.refresh_token)).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", ".", "nonsense", "a.b", f"{UUID(int=7)}.", f"{UUID(int=7)}.secret", "\0.\0"])
+@pytest.mark.parametrize("token", ["", ".", "nonsense", "a.b", f"{UUID(int=7)}.", f"{UUID(int=7)}.secret"])
 async def test_a_refresh_token_that_is_none_is_refused(client: AsyncClient, token: str) -> None:
     assert (await refresh(client, token)).status_code == 401
 

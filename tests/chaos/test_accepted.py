@@ -1,3 +1,5 @@
+"""Is what was accepted compared with what exists, and is a loss told?"""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta

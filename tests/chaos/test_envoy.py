@@ -1,3 +1,5 @@
+"""Does the chaos site stand behind the gateway that is deployed, with its retry rules?"""
+
 from __future__ import annotations
 
 import asyncio

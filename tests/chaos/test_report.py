@@ -1,3 +1,5 @@
+"""What does the report of a run say, and when does the run fail?"""
+
 from __future__ import annotations
 
 from random import Random

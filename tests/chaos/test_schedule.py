@@ -1,3 +1,5 @@
+"""Is a schedule the same for the same seed, and does it hold every kind?"""
+
 from __future__ import annotations
 
 import subprocess

@@ -155,8 +155,14 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(home: Path) -> N
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    named = {process.pid for process in psutil.process_iter() if str(home) in " ".join(process.cmdline())}
-    assert named - before == set()
+    assert {process.pid for process in psutil.process_iter() if str(home) in _command(process)} - before == set()
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 async def test_a_home_that_cannot_be_made_is_said_in_one_sentence(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from libs.kit.db import Database, async_url
+from libs.kit.connections import async_url
+from libs.kit.db import Database
 from libs.kit.ids import uuid7, uuid7_floor
 from libs.kit.inbox import Inbox
 from libs.kit.partitions import Maintained, maintain_partitions

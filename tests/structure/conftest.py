@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from fillstream.embedded.stack import Endpoints
-from libs.kit.db import async_url
+from libs.kit.connections import async_url
 
 _NAME = f"structure_{os.getpid()}"
 
