@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 # Long enough for what a task closes on its way out.
@@ -26,7 +26,7 @@ async def uninterrupted(work: Coroutine[object, object, T]) -> T:
     return task.result()
 
 
-async def end(*tasks: asyncio.Task[None]) -> None:
+async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks until they have ended, whatever they end with.
 
     Once may not be enough: until Python 3.12 `asyncio.wait_for`, which libraries use, loses a cancellation that comes at

@@ -15,6 +15,8 @@ from libs.schema.event import Cause, DomainEvent, Envelope
 
 Headers = Sequence[tuple[str, bytes]]
 _LARGEST_BIGINT = 2**63 - 1
+_SPECVERSION = ("ce_specversion", b"1.0")
+_CONTENT_TYPE = ("content-type", b"application/json")
 
 
 @dataclass(eq=False)
@@ -35,25 +37,25 @@ class UnknownType(Exception):
 
 def headers_of(row: OutboxRow, source: str) -> list[tuple[str, bytes]]:
     """The CloudEvents attributes of an event, and the house's extensions."""
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": str(row.event_id),
-        "ce_source": source,
-        "ce_type": row.type,
-        "ce_subject": str(row.subject),
-        "ce_time": row.occurred_at.isoformat(),
-        "ce_recordedtime": row.recorded_at.isoformat(),
-        "ce_sequence": str(row.sequence),
-        "ce_correlationid": str(row.correlation_id),
-        "content-type": "application/json",
-    }
-    optional = {
-        "ce_tenantid": row.tenant_id,
-        "ce_causationid": row.causation_id,
-        "ce_traceparent": row.traceparent,
-    }
-    attributes |= {name: str(value) for name, value in optional.items() if value is not None}
-    return [(name, value.encode()) for name, value in attributes.items()]
+    headers = [
+        _SPECVERSION,
+        ("ce_id", str(row.event_id).encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", row.type.encode()),
+        ("ce_subject", str(row.subject).encode()),
+        ("ce_time", row.occurred_at.isoformat().encode()),
+        ("ce_recordedtime", row.recorded_at.isoformat().encode()),
+        ("ce_sequence", str(row.sequence).encode()),
+        ("ce_correlationid", str(row.correlation_id).encode()),
+        _CONTENT_TYPE,
+    ]
+    optional = (
+        ("ce_tenantid", row.tenant_id),
+        ("ce_causationid", row.causation_id),
+        ("ce_traceparent", row.traceparent),
+    )
+    headers += [(name, str(value).encode()) for name, value in optional if value is not None]
+    return headers
 
 
 def decode(headers: Headers, value: bytes | None) -> Envelope[DomainEvent]:

@@ -190,7 +190,7 @@ class Database:
 
     def observe_pools(self) -> None:
         """Bring the pool metrics up to date."""
-        for role, pool in ((role, engine.pool) for role, engine in self._engines.items()):
+        for role, pool in ((role, one.pool) for role, one in self._engines.items()):
             if isinstance(pool, QueuePool):
                 POOL_IN_USE.labels(self.schema, role).set(pool.checkedout())
                 POOL_SIZE.labels(self.schema, role).set(pool.size())

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -44,6 +44,7 @@ _STANDBY_SECONDS = 1.0
 _LEASE = "SET idle_session_timeout = '5s'"
 _BLOCK_SECONDS = 5.0
 _METADATA_SECONDS = 1.0
+_COUNT_SECONDS = 1.0
 _BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 # The broker refuses this record, not the producer.
 _REFUSALS = (
@@ -63,7 +64,8 @@ _MOVE = """
 _READ = """
     SELECT id, event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
            correlation_id, causation_id, traceparent, data
-    FROM outbox WHERE NOT ((topic, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))) ORDER BY id LIMIT $3
+    FROM outbox WHERE NOT ((topic, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))) AND id <> ALL($3::bigint[])
+    ORDER BY id LIMIT $4
 """
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -82,6 +84,8 @@ class _Waiting:
 @dataclass(slots=True)
 class _Outcome:
     sent: list[int] = field(default_factory=list)
+    held: set[tuple[str, str]] = field(default_factory=set)
+    """Keys of which something was left unsent."""
     broken: KafkaError | None = None
     """The producer can't go on; what was acknowledged before counts."""
 
@@ -96,6 +100,7 @@ class Relay:
     _blocked: dict[tuple[str, str], float] = field(default_factory=dict)
     _unknown: dict[str, float] = field(default_factory=dict)
     _last_pass: float = field(default_factory=time.monotonic)
+    _counted: float = float("-inf")
     _failures: int = 0
 
     async def run(self) -> None:
@@ -118,9 +123,10 @@ class Relay:
             await connection.add_listener(wake_channel(self.db.schema), lambda *_: self._woken.set())
             # A producer that met a fatal error is useless: each term of leadership has its own.
             async with producer(self.settings.kafka, f"relay-{self.db.schema}") as client:
-                while True:
-                    self._woken.clear()
-                    if await self._send_batch(connection, client) < _BATCH:
+                with self.db.waking(self._woken.set):
+                    while True:
+                        self._woken.clear()
+                        await self._send_waiting(connection, client)
                         with suppress(TimeoutError):
                             async with asyncio.timeout(_POLL_SECONDS):
                                 await self._woken.wait()
@@ -142,47 +148,69 @@ class Relay:
     def _lock_name(self) -> str:
         return f"relay:{self.db.schema}"
 
-    async def _send_batch(self, connection: Connection, client: AIOKafkaProducer) -> int:
-        waiting = await self._read(connection)
-        await self._observe(connection, waiting)
-        outcome = await self._send(client, waiting)
-        if outcome.sent:
-            await connection.execute(_MOVE, outcome.sent)
-            EVENTS_PUBLISHED.labels(self.db.schema).inc(len(outcome.sent))
-        if outcome.broken is not None:
-            raise outcome.broken
+    async def _send_waiting(self, connection: Connection, client: AIOKafkaProducer) -> None:
+        """Send batch after batch until none waits; while one is under way, move the one before and read the one after."""
+        waiting, sent = await self._read(connection, ()), list[int]()
+        while waiting or sent:
+            sending = asyncio.create_task(self._send(client, waiting), name=f"send-{self.db.schema}")
+            try:
+                await self._move(connection, sent)
+                following = await self._read(connection, [item.id for item in waiting])
+                outcome = await sending
+            finally:
+                await end(sending)
+            if outcome.broken is not None:
+                await self._move(connection, outcome.sent)
+                raise outcome.broken
+            # What was read meanwhile may follow something that was refused: the order of a key is kept.
+            waiting, sent = [item for item in following if item.key not in outcome.held], outcome.sent
+            self._last_pass, self._failures = time.monotonic(), 0
         self._last_pass, self._failures = time.monotonic(), 0
-        return len(outcome.sent)
 
-    async def _read(self, connection: Connection) -> list[_Waiting]:
+    async def _read(self, connection: Connection, under_way: Sequence[int]) -> list[_Waiting]:
         now = time.monotonic()
         self._blocked = {key: until for key, until in self._blocked.items() if until > now}
         topics, keys = zip(*self._blocked, strict=True) if self._blocked else ((), ())
-        records = await connection.fetch(_READ, topics, keys, _BATCH)
-        return [_Waiting(id_, OutboxRow(*columns)) for id_, *columns in records]
+        records = await connection.fetch(_READ, topics, keys, under_way, _BATCH)
+        waiting = [_Waiting(id_, OutboxRow(*columns)) for id_, *columns in records]
+        await self._observe(connection, waiting, len(under_way))
+        return waiting
 
-    async def _observe(self, connection: Connection, waiting: Sequence[_Waiting]) -> None:
-        depth, oldest = len(waiting), min((item.row.recorded_at for item in waiting), default=None)
-        if self._blocked or depth == _BATCH:
+    async def _move(self, connection: Connection, sent: Sequence[int]) -> None:
+        """Keep what was acknowledged in the log instead of the outbox."""
+        if sent:
+            await connection.execute(_MOVE, sent)
+            EVENTS_PUBLISHED.labels(self.db.schema).inc(len(sent))
+
+    async def _observe(self, connection: Connection, waiting: Sequence[_Waiting], under_way: int) -> None:
+        depth, oldest = len(waiting) + under_way, min((item.row.recorded_at for item in waiting), default=None)
+        if self._blocked or len(waiting) == _BATCH:
+            # Counting takes the longer, the more there is.
+            if time.monotonic() - self._counted < _COUNT_SECONDS:
+                return
             [(depth, oldest)] = await connection.fetch("SELECT count(*), min(recorded_at) FROM outbox")
+            self._counted = time.monotonic()
         OUTBOX_DEPTH.labels(self.db.schema).set(depth)
         age = 0.0 if oldest is None else (self.db.clock() - oldest).total_seconds()
         OUTBOX_AGE_SECONDS.labels(self.db.schema).set(age)
 
     async def _send(self, client: AIOKafkaProducer, waiting: Sequence[_Waiting]) -> _Outcome:
         """Send in id order; once a record of a key is refused, nothing more of that key goes out."""
-        pending: list[tuple[_Waiting, asyncio.Future[object]]] = []
+        outcome, pending = _Outcome(), list[tuple[_Waiting, asyncio.Future[object]]]()
         await self._block_unknown_topics(client, waiting)
+        outcome.held.update(self._blocked)
         for item in waiting:
-            if item.key not in self._blocked:
-                with self._blocking(item):
+            if item.key not in outcome.held:
+                try:
                     pending.append((item, await self._enqueue(client, item.row)))
-        outcome = _Outcome()
+                except _REFUSALS as refusal:
+                    self._hold(outcome, item, refusal)
         for item, future in pending:
             try:
-                with self._blocking(item):
-                    await future
-                    outcome.sent.append(item.id)
+                await future
+                outcome.sent.append(item.id)
+            except _REFUSALS as refusal:
+                self._hold(outcome, item, refusal)
             except KafkaError as error:
                 outcome.broken = error
         return outcome
@@ -204,14 +232,11 @@ class Relay:
             log.error("topic_unknown", context=self.db.schema, topic=topic)  # noqa: TRY400 the name says it all
             self._unknown[topic] = time.monotonic() + _BLOCK_SECONDS
 
-    @contextmanager
-    def _blocking(self, item: _Waiting) -> Iterator[None]:
-        """Let a refusal of one record block its key and nothing else."""
-        try:
-            yield
-        except _REFUSALS:
-            self._blocked[item.key] = time.monotonic() + _BLOCK_SECONDS
-            log.exception("event_refused", context=self.db.schema, event_id=str(item.row.event_id))
+    def _hold(self, outcome: _Outcome, item: _Waiting, refusal: KafkaError) -> None:
+        """A record was refused: hold its key back, and nothing else."""
+        outcome.held.add(item.key)
+        self._blocked[item.key] = time.monotonic() + _BLOCK_SECONDS
+        log.error("event_refused", context=self.db.schema, event_id=str(item.row.event_id), exc_info=refusal)
 
     async def _enqueue(self, client: AIOKafkaProducer, row: OutboxRow) -> asyncio.Future[object]:
         future: asyncio.Future[object] = await client.send(

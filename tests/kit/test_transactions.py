@@ -139,8 +139,10 @@ async def test_a_cancellation_between_statements_leaves_no_open_transaction(narr
 
 
 async def test_a_cancellation_during_the_commit_lets_it_end(narrow: Database, admin: Admin) -> None:
+    await admin.fetch("CREATE SEQUENCE probe.gate")
     await admin.fetch("""
-        CREATE FUNCTION probe.dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END'
+        CREATE FUNCTION probe.dawdle() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+        'BEGIN WHILE NOT (SELECT is_called FROM probe.gate) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN NULL; END'
     """)
     await admin.fetch("""
         CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON probe.counter DEFERRABLE INITIALLY DEFERRED
@@ -160,9 +162,12 @@ async def test_a_cancellation_during_the_commit_lets_it_end(narrow: Database, ad
         task = asyncio.create_task(body())
         await eventually(committing)
         task.cancel()
+        await asyncio.sleep(0)
+        await admin.fetch("SELECT nextval('probe.gate')")
         await asyncio.gather(task, return_exceptions=True)
     finally:
         await admin.fetch("DROP FUNCTION probe.dawdle CASCADE")
+        await admin.fetch("DROP SEQUENCE probe.gate")
 
     assert task.cancelled() or task.exception() is None, repr(task.exception())
     assert await open_transactions(admin) == 0
