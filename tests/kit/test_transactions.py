@@ -154,7 +154,7 @@ async def test_a_cancellation_during_the_commit_lets_it_end(narrow: Database, ad
 
     async def committing() -> None:
         found = await admin.fetch(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT;' AND state = 'active'"
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND state = 'active'"
         )
         assert found
 
