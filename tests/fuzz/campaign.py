@@ -18,7 +18,7 @@ from schemathesis.engine.recorder import CheckNode, ScenarioRecorder
 
 from tests.fuzz.findings import Finding, Findings
 from tests.fuzz.people import Person
-from tests.fuzz.premises import EXCLUDED_CHECKS, is_fault, register_formats
+from tests.fuzz.premises import EXCLUDED_CHECKS, is_fault, register_formats, was_gone_before
 
 Document = dict[str, Any]
 
@@ -105,7 +105,9 @@ def _config(target: Target, this: _Round) -> Document:
         } | {"stateful": {"enabled": "stateful" in this.phases, "generation": {"max-examples": _CHAINS}}},
         "checks": {name: {"enabled": False} for name in EXCLUDED_CHECKS},
         "dictionaries": {name: {"values": list(values)} for name, values in this.person.known.items()},
-        "parameters": {name: {"dictionary": name, "probability": _KNOWN} for name in this.person.known},
+        "parameters": {
+            place + name: {"dictionary": name, "probability": _KNOWN} for name in this.person.known for place in ("", "body.")
+        },
         "cache": {"enabled": False},
         "output": {"sanitization": {"enabled": False}},
         "warnings": False,
@@ -138,7 +140,9 @@ def _collect(event: events.EngineEvent, this: _Round, findings: Findings) -> Non
             _collect_calls(event.recorder, findings)
             for case_id, checks in event.recorder.checks.items():
                 for check in checks:
-                    if check.failure_info is not None:
+                    if check.failure_info is not None and not was_gone_before(
+                        event.recorder, case_id, check.failure_info.failure
+                    ):
                         findings.add(_finding(event.recorder, case_id, check, this.person))
         case events.NonFatalError():
             message = f"{event.info.title}: {event.info.message}"

@@ -12,8 +12,10 @@ from typing import Any
 from hypothesis import strategies as st
 from schemathesis import Case, HookContext, Response, openapi
 from schemathesis.core.failures import Failure
-from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
+from libs.kit.http.idempotency import REPLAYED
 from libs.kit.http.pagination import CURSOR_FORMAT, Position
 
 EXCLUDED_CHECKS: Mapping[str, str] = MappingProxyType(
@@ -49,6 +51,15 @@ def is_fault(_context: HookContext, failure: Failure, case: Case[Any], response:
     return not any(excuse(failure, case, response) for excuse in _EXCUSES)
 
 
+def was_gone_before(recorder: ScenarioRecorder, case_id: str, failure: Failure) -> bool:
+    """Whether a thing is missing that was not made just now: the answer that names it was told again, for its key."""
+    if not isinstance(failure, EnsureResourceAvailability):
+        return False
+    parent = recorder.find_parent(case_id=case_id)
+    answer = parent and recorder.find_response(case_id=parent.id)
+    return bool(answer) and REPLAYED.lower() in answer.headers
+
+
 def _broke_a_rule(failure: Failure, case: Case[Any], response: Response) -> bool:
     """A request that the schema allows may be refused by a rule that JSON Schema can't say, as: slow exceeds fast.
 
@@ -74,4 +85,9 @@ def _at(body: object, pointer: str) -> object:
     return body
 
 
-_EXCUSES: tuple[Callable[[Failure, Case[Any], Response], bool], ...] = (_broke_a_rule,)
+def _handed_on_nothing(failure: Failure, case: Case[Any], _response: Response) -> bool:
+    """An optional id of an answer, as an order's strategy, is handed on to a path even when it is null, and says `None`."""
+    return isinstance(failure, RejectedPositiveData) and "None" in map(str, (case.path_parameters or {}).values())
+
+
+_EXCUSES: tuple[Callable[[Failure, Case[Any], Response], bool], ...] = (_broke_a_rule, _handed_on_nothing)

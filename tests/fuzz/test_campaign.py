@@ -7,12 +7,14 @@ from io import StringIO
 from typing import Annotated
 
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 
 from fillstream.serve import bind, listening
+from libs.kit.http.app import bare_app
 from libs.kit.http.document import Document
+from libs.kit.http.observe import Observe
 from tests.fuzz.__main__ import main
 from tests.fuzz.campaign import Plan, Target, run
 from tests.fuzz.findings import Findings
@@ -34,26 +36,28 @@ class Placed(BaseModel):
 
 def toy() -> FastAPI:
     """Four routes: one is good, one breaks on some input, one answers what nobody knows of, one takes anything."""
-    app = FastAPI()
+    routes = APIRouter()
 
-    @app.post("/good", responses={400: {}})
+    @routes.post("/good")
     async def good(order: Order) -> Placed:
         return Placed(quantity=order.quantity)
 
-    @app.post("/breaks", responses={400: {}})
+    @routes.post("/breaks")
     async def breaks(order: Order) -> Placed:
         if order.quantity > 900:
             raise RuntimeError("a toy that breaks")
         return Placed(quantity=order.quantity)
 
-    @app.post("/surprises", responses={400: {}})
+    @routes.post("/surprises")
     async def surprises(order: Order) -> Response:
         return Response(status_code=418 if order.quantity > 900 else 200, media_type="application/json", content="{}")
 
-    @app.post("/takes-anything", openapi_extra={"requestBody": _described("Order")})
+    @routes.post("/takes-anything", openapi_extra={"requestBody": _described("Order")})
     async def takes_anything() -> Placed:
         return Placed(quantity=1)
 
+    app = bare_app("toy", [routes])
+    app.add_middleware(Observe, context="toy")
     return app
 
 

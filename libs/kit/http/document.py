@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from libs.kit.http.decimals import models_in, tell_decimals
+from libs.kit.http.idempotency import REPLAYED
 from libs.kit.http.problems import MEDIA_TYPE, Problem
 
 Document = dict[str, Any]
@@ -40,7 +41,7 @@ _HEADERS: Mapping[str, Document] = MappingProxyType(
             "required": True,
             "schema": {"type": "integer", "minimum": 0},
         },
-        "Idempotency-Replayed": {
+        REPLAYED: {
             "description": "The answer was given to an earlier request of this key, and is repeated.",
             "schema": {"const": "true"},
         },
@@ -106,7 +107,7 @@ def _tell_answers(operation: Document) -> None:
             response["content"] = {MEDIA_TYPE: media}
             headers += [_OF_PROBLEM[status]] if status in _OF_PROBLEM else []
         elif repeatable:
-            headers.append("Idempotency-Replayed")
+            headers.append(REPLAYED)
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
 
 

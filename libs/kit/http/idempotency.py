@@ -25,6 +25,9 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+REPLAYED = "Idempotency-Replayed"
+"""The header of an answer that was kept."""
+
 
 async def once(
     db: Database,
@@ -85,7 +88,7 @@ async def _claim(tx: Tx, caller: Caller, key: str, digest: bytes) -> Response | 
     if known["request_hash"] != digest:
         raise Invalid("Idempotency-Key", "was used for another request before", slug="idempotency-key-reused")
     answer = _json(known["status"], known["body"])
-    answer.headers["Idempotency-Replayed"] = "true"
+    answer.headers[REPLAYED] = "true"
     return answer
 
 

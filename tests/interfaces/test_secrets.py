@@ -230,7 +230,6 @@ def test_no_secret_is_told(evidence: Evidence, source: str) -> None:
     [
         ("log", b"request_failed"),
         ("log", b"database_away"),
-        ("log", b"DEBUG"),
         ("answers", b"urn:fillstream:problem:internal"),
         ("answers", b"urn:fillstream:problem:unavailable"),
         ("answers", b"urn:fillstream:problem:malformed-json"),
