@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import event
@@ -66,7 +67,7 @@ async def connect_alone(url: str, schema: str, role: Role) -> Driver:
 
 
 @asynccontextmanager
-async def begun(pool: AsyncEngine, tenant: str) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
+async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
     """A connection with an open transaction for a tenant or none, which is rolled back unless it is committed.
 
     Raises DatabaseAway for whatever goes wrong before the body: no work of ours has begun yet.
@@ -75,6 +76,7 @@ async def begun(pool: AsyncEngine, tenant: str) -> AsyncIterator[tuple[AsyncConn
         connection = await pool.connect()
     except DATABASE_ERRORS as error:
         raise DatabaseAway(f"there is no connection: {error!r}") from error
+    tenant = "" if tenant_id is None else str(tenant_id)
     try:
         driver = await _driver_of(connection)
         try:

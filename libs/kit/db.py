@@ -134,26 +134,26 @@ class Database:
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID, cause: Cause | None = None) -> AsyncIterator[Tx]:
         """A transaction that sees and writes rows of one workspace alone. Commits unless the body raises."""
-        async with self._begin("api", str(tenant_id), cause) as tx:
+        async with self._begin("api", tenant_id, cause) as tx:
             yield tx
 
     @asynccontextmanager
     async def public(self, cause: Cause | None = None) -> AsyncIterator[Tx]:
         """A transaction of the API that sees no workspace's rows, only what belongs to everybody."""
-        async with self._begin("api", "", cause) as tx:
+        async with self._begin("api", None, cause) as tx:
             yield tx
 
     @asynccontextmanager
     async def work(self, cause: Cause | None = None) -> AsyncIterator[Tx]:
         """A transaction of a consumer: rows of every workspace, so statements name the tenant themselves."""
-        async with self._begin("worker", "", cause) as tx:
+        async with self._begin("worker", None, cause) as tx:
             yield tx
 
     @asynccontextmanager
-    async def _begin(self, role: Role, tenant: str, cause: Cause | None) -> AsyncIterator[Tx]:
+    async def _begin(self, role: Role, tenant_id: UUID | None, cause: Cause | None) -> AsyncIterator[Tx]:
         """A transaction. Raises DatabaseAway when it can't begin, or is cut off."""
         try:
-            async with begun(self._engines[role], tenant) as (connection, driver):
+            async with begun(self._engines[role], tenant_id) as (connection, driver):
                 tx = Tx(connection, driver, self.schema, self.clock(), cause or Cause(uuid7()))
                 try:
                     yield tx

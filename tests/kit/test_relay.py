@@ -230,6 +230,34 @@ async def test_a_record_that_is_too_large_stops_its_key_alone(world: World, db: 
     assert [e.event.symbol for e in world.published(BarClosed)] == ["IBM"]
 
 
+async def test_what_was_read_while_a_record_is_refused_does_not_overtake_it(
+    world: World, db: Database, admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.kit.relay._BATCH", 1)
+    monkeypatch.setattr("libs.kit.relay._BLOCK_SECONDS", 0.0)
+    await publish(db, a_bar("AAPL"), a_bar("AAPL", day=1))
+    await admin.fetch("UPDATE probe.outbox SET data = repeat('x', 1100000) WHERE sequence = 1")
+
+    worker = Relay(db, world.settings)
+    send, sizes = worker._send, list[int]()  # noqa: SLF001 only there it shows what goes out together
+
+    async def counted(client: AIOKafkaProducer, items: Sequence[object]) -> object:
+        sizes.append(len(items))
+        return await send(client, items)  # type: ignore[arg-type]
+
+    worker._send = counted  # type: ignore[method-assign,assignment]  # noqa: SLF001
+    task = asyncio.create_task(worker.run())
+
+    async def tried_twice() -> None:
+        assert len(sizes) >= 2
+
+    try:
+        await eventually(tried_twice)
+    finally:
+        await end(task)
+    assert await waiting(admin) == ["AAPL", "AAPL"]
+
+
 async def test_an_event_of_nearly_the_largest_size_arrives(world: World, db: Database, relaying: None) -> None:
     listed = InstrumentListed(
         occurred_at=a_bar().occurred_at,

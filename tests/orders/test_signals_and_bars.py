@@ -141,10 +141,12 @@ async def test_a_plan_without_auto_trading_denies_signals(workspace: Workspace, 
     await world.publish(
         entitled(workspace.tenant_id, auto_trading=False), tenant_id=workspace.tenant_id, subject=workspace.tenant_id
     )
-    # Told by the same subscription before it, and arriving late.
+    # Arriving late: in a batch of its own, and in one with what is newer.
     late = world.envelope(entitled(workspace.tenant_id), subject=workspace.tenant_id, sequence=1)
     newest = world.envelope(entitled(workspace.tenant_id, auto_trading=False), subject=workspace.tenant_id, sequence=9)
     await world.send(newest, late)
+    await world.settled("orders")
+    await world.send(world.envelope(entitled(workspace.tenant_id), subject=workspace.tenant_id, sequence=2))
     await world.settled("orders")
     strategy = uuid7()
     await workspace.hears(a_signal(day(2), strategy_id=strategy))
