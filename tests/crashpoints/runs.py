@@ -34,7 +34,7 @@ class Outcome:
 async def once(stage: Stage, deadly: frozenset[Point], undisturbed: Leftover | None) -> Outcome:
     """Play the scenario once, with deaths at points; compared with what an undisturbed run left, if there was one."""
     started = time.monotonic()
-    run = Run(stage, f"{next(_numbers):04}")
+    run = Run(stage, f"RUN{next(_numbers)}")
     async with stage.victim(deadly) as victim:
         leftover, violations = await _result(run, victim, undisturbed)
         if victim.ended_by_itself is not None:
