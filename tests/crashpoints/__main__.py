@@ -31,7 +31,7 @@ from tests.crashpoints.campaign import (
 from tests.crashpoints.crossings import BadPoint, Point
 from tests.crashpoints.launcher import zygote
 from tests.crashpoints.servers import servers
-from tests.crashpoints.table import listing, table, violations
+from tests.crashpoints.table import listing, not_met, table, violations
 
 
 class _Parser(argparse.ArgumentParser):
@@ -120,7 +120,13 @@ async def _all(chosen: argparse.Namespace, choose: Choice, together: Together) -
 def _tell(tallies: Sequence[Tally], seconds: float) -> None:
     wrong = [tally for tally in tallies if tally.found]
     deaths = sum(len(tally.killed) for tally in tallies)
-    print("\n".join([table(tallies), *map(violations, wrong), f"{deaths} deaths in {seconds:.0f} s"]))  # noqa: T201
+    said = [
+        table(tallies),
+        *filter(None, map(not_met, tallies)),
+        *map(violations, wrong),
+        f"{deaths} deaths in {seconds:.0f} s",
+    ]
+    print("\n".join(said))  # noqa: T201 the answer
 
 
 def main(given: Sequence[str] | None = None) -> int:

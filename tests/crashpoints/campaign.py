@@ -189,11 +189,14 @@ def _next(tally: Tally, choose: Choice, together: Together) -> frozenset[Point] 
 
 
 async def _stages(tally: Tally, servers: Servers, zygote: ForkServerContext) -> AsyncGenerator[Stage, None]:
-    """A stage for each run: the same for up to BATCH of them, a new one after a violation."""
+    """A stage for each run: the same for up to BATCH of them; a new one after a violation, and after a point was missed:
+
+    what is done once in an installation, as the first signing key, is met on a new one alone.
+    """
     while True:
-        violations = len(tally.violations)
+        violations, missed = len(tally.violations), tally.missed.total()
         async with stage(tally.service, servers, zygote) as place:
             for _ in range(BATCH):
                 yield place
-                if len(tally.violations) > violations:
+                if len(tally.violations) > violations or tally.missed.total() > missed:
                     break

@@ -62,6 +62,13 @@ def violations(tally: Tally) -> str:
     return "\n".join(f"{_where(tally, one)}\n    {one.text}" for one in tally.found)
 
 
+def not_met(tally: Tally) -> str:
+    """Every crossing at which it was to die and never did, in no act; others it met in one act and not in another."""
+    met = {point.crossing_id for point in tally.killed}
+    missed = {point.crossing_id: point for point in sorted(tally.not_met, reverse=True) if point.crossing_id not in met}
+    return "\n".join(f"{tally.service} never died at {point} ({_crossing(tally, point)})" for point in missed.values())
+
+
 def _where(tally: Tally, violation: Violation) -> str:
     deaths = [f"{point} ({_crossing(tally, point)})" for point in sorted(violation.points)]
     return f"{tally.service}, {'killed at ' + ', '.join(deaths) if deaths else 'with no death'}:"
