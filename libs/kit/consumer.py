@@ -27,7 +27,7 @@ from libs.kit.errors import Fatal
 from libs.kit.handlers import Handlers, topics_of
 from libs.kit.health import Probe, ProbeFailed
 from libs.kit.inbox import Arrival, Inbox, read
-from libs.kit.kafka import security
+from libs.kit.kafka import REQUEST_MS, security
 from libs.kit.logging import logger
 from libs.kit.metrics import CONSUMER_LAG, DEAD_LETTERS
 from libs.kit.outages import DatabaseAway
@@ -219,6 +219,7 @@ async def consumer(
         settings.kafka.bootstrap.split(","),
         security=security(settings.kafka),
         client_id=f"consumer-{db.schema}",
+        request_timeout_ms=REQUEST_MS,
         consumer_only=True,
         allow_auto_create_topics=False,
         graceful_timeout=_STOP_SECONDS,

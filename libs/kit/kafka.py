@@ -18,6 +18,8 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from libs.kit.settings import KafkaSettings, Settings
 
 MAX_RECORD_BYTES = 1_048_576
+REQUEST_MS = 10_000
+"""How long an answer is waited for: longer than a group waits for a member that died, since its sessions last 6 s."""
 _COORDINATOR_SECONDS = 30.0
 _COORDINATOR_POLL_SECONDS = 0.05
 
@@ -69,7 +71,7 @@ async def producer(settings: KafkaSettings, client_id: str) -> AsyncIterator[AIO
         enable_idempotence=True,
         max_batch_size=131_072,
         max_request_size=MAX_RECORD_BYTES,
-        request_timeout_ms=20_000,
+        request_timeout_ms=REQUEST_MS,
     )
     try:
         await client.start()

@@ -93,9 +93,8 @@ class KillRelayHolder:
         holder = await eventually(lambda: relay_holder(site, self.context), patience=_ELECTION_SECONDS)
         site.harm_ended()
         holder.kill()
-        successor = await eventually(lambda: relay_holder(site, self.context), patience=_ELECTION_SECONDS)
-        await successor.until_ready()
-        await site.at(self.context).until_ready()
+        await eventually(lambda: relay_holder(site, self.context), patience=_ELECTION_SECONDS)
+        await site.until_all_ready()
         await site.at(self.context, 2).stop()
 
 
