@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,6 @@ from libs.kit.cancellation import end
 from libs.kit.ids import uuid7
 from libs.schema.orders import OrderFilled
 from tests.chaos.crowd import Crowd, Trader
-from tests.chaos.process import Process
 from tests.chaos.site import Site
 
 PROBE = "PROBE"
@@ -120,11 +119,11 @@ class Prober:
     async def _until_every_context_is_ready(self) -> None:
         """Wait until each context has a replica that is ready, so that its requests are answered."""
         for context in self.site.contexts:
-            replicas = [process for process in self.site.running if process.place.context == context]
             self._waits_for = f"{context} to be ready"
-            await _until(partial(self._is_any_ready, replicas))
+            await _until(partial(self._is_any_ready, context))
 
-    async def _is_any_ready(self, replicas: Sequence[Process]) -> bool:
+    async def _is_any_ready(self, context: str) -> bool:
+        replicas = [process for process in self.site.running if process.place.context == context]
         return any(await asyncio.gather(*(self.site.is_ready(process) for process in replicas)))
 
 
