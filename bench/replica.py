@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import uvloop
-
 from bench.fills import change_positions
+from fillstream.cli.shell import run
 from fillstream.serve import stopping_on_signals
 from libs.kit.consumer import consumer
 from libs.kit.db import database
@@ -26,4 +25,4 @@ async def _consume() -> None:
 
 if __name__ == "__main__":
     configure_logging("WARNING")
-    uvloop.run(_consume())
+    run(_consume())

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import pairwise
 
-import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import FastAPI
 
+from fillstream.cli.shell import run
 from fillstream.serve import bind, listening, stopping_on_signals
 from libs.kit.cancellation import end
 from libs.kit.kafka import connection, producer
@@ -54,4 +54,4 @@ async def _serve(topics: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(sys.argv[1:]))
+    run(_serve(sys.argv[1:]))

@@ -13,10 +13,10 @@ from typing import Literal
 from uuid import UUID
 
 import asyncpg
-import uvloop
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
+from fillstream.cli.shell import run
 from fillstream.serve import bind, listening, stopping_on_signals
 from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
@@ -91,4 +91,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    run(_serve())

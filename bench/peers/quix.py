@@ -14,6 +14,7 @@ from quixstreams import Application
 from quixstreams.sinks import BatchingSink, SinkBatch
 
 from bench.peers.effects import Message, have_effects
+from fillstream.cli.shell import collect_seldom
 from libs.kit.settings import Settings
 
 # Of all partitions together; the sink gets each one's part as a batch.
@@ -52,6 +53,7 @@ def main() -> None:
     )
     fills = app.dataframe(app.topic(topic, key_deserializer="bytes", value_deserializer="bytes"))
     fills.sink(PostgresSink(settings.database_url.get_secret_value()))
+    collect_seldom()
     started = time.perf_counter()
     app.run(count=events, timeout=60)
     sys.stdout.write(f"{time.perf_counter() - started}\n")
