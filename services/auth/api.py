@@ -49,12 +49,12 @@ NewPassword = Secret[Annotated[str, StringConstraints(min_length=MIN_PASSWORD, m
 PresentedPassword = Secret[Annotated[str, StringConstraints(max_length=MAX_PASSWORD)]]
 
 
-def _passwords(request: Request) -> Passwords:
+async def _passwords(request: Request) -> Passwords:
     passwords: Passwords = request.app.state.passwords
     return passwords
 
 
-def _issuing(request: Request) -> Issuing:
+async def _issuing(request: Request) -> Issuing:
     issuing: Issuing = request.app.state.issuing
     return issuing
 

@@ -69,7 +69,7 @@ class ReadOut(BaseModel):
     read: int
 
 
-def notification_filter(
+async def notification_filter(
     *,
     type: Annotated[NotificationType | None, Query(description="of this type alone")] = None,  # noqa: A002 a query parameter
     unread: Annotated[bool, Query(description="only what nobody has read")] = False,

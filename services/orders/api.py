@@ -47,7 +47,7 @@ ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 InitialCash = Annotated[Amount, Field(gt=0, le=Decimal(10) ** 10)]
 
 
-def _paper_venue(request: Request) -> PaperVenue:
+async def _paper_venue(request: Request) -> PaperVenue:
     venue: PaperVenue = request.app.state.paper_venue
     return venue
 

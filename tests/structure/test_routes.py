@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction
+from typing import Annotated
 from uuid import uuid4
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from httpx2 import ASGITransport, AsyncClient
 
 from fillstream.contexts import load, load_all, names
@@ -102,6 +105,37 @@ async def test_a_route_without_a_token_is_found() -> None:
     router.get("/v1/open/{id}")(lambda id: id)  # noqa: A006
     app = bare_app("open", [router])
     assert await open_operations(app, app.openapi()) == {("get", "/v1/open/{id}"): 200}
+
+
+def threaded(router: APIRouter) -> set[str]:
+    """What requests would wait for a thread for: endpoints and dependencies that are plain functions."""
+    found, left = set[str](), [route.dependant for route in router.routes if isinstance(route, APIRoute)]
+    while left:
+        dependant = left.pop()
+        left += dependant.dependencies
+        if isfunction(dependant.call) and not (
+            iscoroutinefunction(dependant.call) or isasyncgenfunction(dependant.call)
+        ):
+            found.add(dependant.call.__qualname__)
+    return found
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_request_waits_for_a_thread(name: str) -> None:
+    assert threaded(load(name).router) == set()
+
+
+def _slow() -> int:
+    return 1
+
+
+def test_a_dependency_that_takes_a_thread_is_found() -> None:
+    router = APIRouter()
+
+    @router.get("/")
+    async def quick(_: Annotated[int, Depends(_slow)]) -> None: ...
+
+    assert threaded(router) == {"_slow"}
 
 
 def test_what_is_public_is_still_served() -> None:

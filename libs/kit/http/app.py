@@ -25,7 +25,7 @@ from libs.schema.event import Cause
 API_VERSION = "1"
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     db: Database = request.app.state.db
     return db
 

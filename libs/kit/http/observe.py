@@ -36,7 +36,7 @@ _STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 _cause: ContextVar[Cause] = ContextVar("cause")
 
 
-def current_cause(_request: Request) -> Cause:
+async def current_cause(_request: Request) -> Cause:
     """The chain that this request begins or goes on with; for `Depends`."""
     return _cause.get()
 
