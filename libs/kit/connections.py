@@ -76,9 +76,9 @@ async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tupl
         connection = await pool.connect()
     except DATABASE_ERRORS as error:
         raise DatabaseAway(f"there is no connection: {error!r}") from error
+    driver = await _driver_of(connection)
     tenant = "" if tenant_id is None else str(tenant_id)
     try:
-        driver = await _driver_of(connection)
         try:
             with told_when_lost(driver):
                 # Local to the transaction, so that a pooled connection carries no tenant into the next one.
@@ -87,7 +87,7 @@ async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tupl
             raise DatabaseAway(f"no transaction can begin: {error!r}") from error
         yield connection, driver
     finally:
-        await uninterrupted(_give_back(connection))
+        await uninterrupted(_give_back(connection, driver))
 
 
 async def commit(driver: Driver) -> None:
@@ -108,8 +108,7 @@ def told_when_lost(driver: Driver) -> Iterator[None]:
         raise
 
 
-async def _give_back(connection: AsyncConnection) -> None:
-    driver = await _driver_of(connection)
+async def _give_back(connection: AsyncConnection, driver: Driver) -> None:
     if not driver.is_closed() and driver.is_in_transaction():
         try:
             await driver.execute("ROLLBACK")

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Result, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.sql.dml import ReturningInsert
 
 from libs.kit.cancellation import uninterrupted
 from libs.kit.connections import Driver, Role, begun, commit, connect_alone, engine, told_when_lost
@@ -88,7 +89,7 @@ class Tx:
         """Run a Core or ORM statement."""
         return await self.session.execute(statement)
 
-    async def scalar(self, statement: Select[T]) -> T | None:
+    async def scalar(self, statement: Select[T] | ReturningInsert[T]) -> T | None:
         """The first column of the first row, or None."""
         found: T | None = await self.session.scalar(statement)
         return found
@@ -190,10 +191,10 @@ class Database:
 
     def observe_pools(self) -> None:
         """Bring the pool metrics up to date."""
-        for role, pool in ((role, one.pool) for role, one in self._engines.items()):
-            if isinstance(pool, QueuePool):
-                POOL_IN_USE.labels(self.schema, role).set(pool.checkedout())
-                POOL_SIZE.labels(self.schema, role).set(pool.size())
+        for role, one in self._engines.items():
+            if isinstance(one.pool, QueuePool):
+                POOL_IN_USE.labels(self.schema, role).set(one.pool.checkedout())
+                POOL_SIZE.labels(self.schema, role).set(one.pool.size())
 
 
 @asynccontextmanager

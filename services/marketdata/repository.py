@@ -77,7 +77,6 @@ async def insert_instrument(
         insert(Instrument)
         .values(id=uuid7(), version=0, symbol=symbol, name=name, asset_class=asset_class, currency=currency)
         .on_conflict_do_nothing(index_elements=[Instrument.symbol])
-        .returning(Instrument.id)
+        .returning(Instrument)
     )
-    made = (await tx.execute(statement)).scalar()
-    return await tx.scalar(select(Instrument).where(Instrument.id == made)) if made else None
+    return await tx.scalar(statement)
