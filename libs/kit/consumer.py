@@ -36,8 +36,9 @@ from libs.kit.settings import Settings
 log = logger(__name__)
 
 MAX_RECORDS = 1_000
-# FastStream waits once more for as long after an empty poll, so this is also the latency that it adds.
-_POLL_MS = 10
+_POLL_MS = 1_000
+# FastStream sleeps for as long after an empty poll, with records waiting.
+_SLEEP_MS = 1
 # A member that is dead, not slow, is replaced after this long: the least that a broker grants by default.
 _SESSION_MS = 6_000
 _HEARTBEAT_MS = 1_500
@@ -232,7 +233,7 @@ async def consumer(
         group_id=settings.kafka_prefix + (group or db.schema),
         batch=True,
         max_records=MAX_RECORDS,
-        batch_timeout_ms=_POLL_MS,
+        batch_timeout_ms=_SLEEP_MS,
         session_timeout_ms=_SESSION_MS,
         heartbeat_interval_ms=_HEARTBEAT_MS,
         auto_offset_reset="earliest",
@@ -247,6 +248,7 @@ async def consumer(
         await worker.read(records)
 
     await broker.start()
+    _wait_for_records(subscriber.consumer)
     watching = asyncio.create_task(worker.watch(subscriber), name=f"watch-{db.schema}")
     working = asyncio.create_task(
         worker.work(lambda records: _commit(subscriber.consumer, records)), name=f"consumer-{db.schema}"
@@ -258,6 +260,21 @@ async def consumer(
         await end(task, watching)
         await _drain(worker, working)
         await broker.stop()
+
+
+def _wait_for_records(client: AIOKafkaConsumer | None) -> None:
+    """Let polls wait until there are records: FastStream's limit for that is also how long it sleeps after none came."""
+    if client is None:
+        return
+    poll = client.getmany
+
+    async def poll_patiently(*, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+        found: dict[TopicPartition, list[Record]] = await poll(
+            timeout_ms=max(timeout_ms, _POLL_MS), max_records=max_records
+        )
+        return found
+
+    client.getmany = poll_patiently
 
 
 async def _until_one_ends(*tasks: asyncio.Task[None]) -> None:

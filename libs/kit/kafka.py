@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from ssl import SSLContext
 from typing import TypedDict
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from libs.kit.settings import KafkaSettings, Settings
@@ -20,6 +22,7 @@ from libs.kit.settings import KafkaSettings, Settings
 MAX_RECORD_BYTES = 1_048_576
 REQUEST_MS = 10_000
 """How long an answer is waited for: longer than a group waits for a member that died, since its sessions last 6 s."""
+_KEYS = 16_384
 _COORDINATOR_SECONDS = 30.0
 _COORDINATOR_POLL_SECONDS = 0.05
 
@@ -72,12 +75,26 @@ async def producer(settings: KafkaSettings, client_id: str) -> AsyncIterator[AIO
         max_batch_size=131_072,
         max_request_size=MAX_RECORD_BYTES,
         request_timeout_ms=REQUEST_MS,
+        partitioner=partition_of,
     )
     try:
         await client.start()
         yield client
     finally:
         await client.stop()
+
+
+def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
+    """The partition that every Kafka client gives to a key by default: murmur2 of it, modulo their number."""
+    if key is None:
+        return int(DefaultPartitioner()(key, partitions, available))
+    return partitions[_murmur2(key) % len(partitions)]
+
+
+@lru_cache(_KEYS)
+def _murmur2(key: bytes) -> int:
+    """aiokafka's, which is in Python: for a long key it takes as long as all else that sending costs."""
+    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 @asynccontextmanager

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.schema.event import DomainEvent
+from libs.schema.values import Currency, Symbol
 from services.orders.book import Book, Marks
 from services.orders.matching import Bar, PaperVenue, match
-from services.orders.model import Fill, Order
+from services.orders.model import Denial, DenialReason, Fill, Order
 from services.orders.repository import accounts, markets, orders
-from services.orders.repository.markets import Since
+from services.orders.repository.markets import Listing, Since
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Intent:
 class Desk:
     """All that placing orders needs, loaded and locked."""
 
+    listings: Mapping[Symbol, Listing]
     books: Mapping[UUID, Book]
     marks: Marks
     bars: Mapping[Since, Sequence[Bar]]
@@ -34,11 +36,21 @@ class Desk:
     def place(self, order: Order) -> list[DomainEvent]:
         """Check the order and, if it is accepted, let it meet the bars that are known already."""
         book = self.books[order.account_id]
+        denial = self._currency_mismatch(order, book.account.currency)
+        if denial is not None:
+            return order.deny(denial)
         events = book.place(order, self.marks)
         if order.closed_at is not None:
             return events
         outcome = match(order.instruction, self.bars[since(order)])
         return events if outcome is None else events + book.settle(order, outcome)
+
+    def _currency_mismatch(self, order: Order, own: Currency) -> Denial | None:
+        listing = self.listings.get(order.symbol)
+        if listing is None or listing.currency in {None, own}:
+            return None
+        detail = f"{order.symbol} trades in {listing.currency}, the account is kept in {own}"
+        return Denial(DenialReason.CURRENCY_MISMATCH, detail)
 
 
 def since(order: Order) -> Since:
@@ -48,16 +60,18 @@ def since(order: Order) -> Since:
 
 async def open_desk(tx: Tx, venue: PaperVenue, intents: Sequence[Intent]) -> Desk:
     """Keep bars of the instruments out and lock the accounts. Accounts that can't be seen are left out."""
-    await markets.share(tx, {intent.since.symbol for intent in intents})
+    listings = await markets.share(tx, {intent.since.symbol for intent in intents})
     books = await accounts.lock_books(tx, venue, {intent.account_id for intent in intents})
     seen = [intent for intent in intents if intent.account_id in books]
-    wanted = {
-        (symbol, intent.since.moment)
+    # What else is held only needs its last close.
+    held = [
+        Since(symbol, intent.since.moment, 0)
         for intent in seen
-        for symbol in {*books[intent.account_id].lines, intent.since.symbol}
-    }
-    marks = await markets.marks(tx, venue, wanted)
-    return Desk(books, marks, await markets.bars_since(tx, venue, [intent.since for intent in seen]))
+        for symbol in books[intent.account_id].lines.keys() - {intent.since.symbol}
+    ]
+    around = await markets.bars_around(tx, venue, [intent.since for intent in seen] + held)
+    closes = {(since.symbol, since.moment): bars.last.close for since, bars in around.items() if bars.last is not None}
+    return Desk(listings, books, Marks(closes), {since: bars.met for since, bars in around.items()})
 
 
 async def save_placed(tx: Tx, placed: Sequence[Order], books: Iterable[Book]) -> None:

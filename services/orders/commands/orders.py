@@ -7,15 +7,15 @@ from decimal import Decimal
 from uuid import UUID
 
 from libs.kit.db import Tx
-from libs.kit.errors import Conflict, Invalid, NotFound
+from libs.kit.errors import Invalid, NotFound
 from libs.kit.ids import uuid7
-from libs.schema.values import Currency, OrderType, Side, Symbol, TimeInForce
-from services.orders.commands.desk import Desk, Intent, open_desk, save_changed, save_placed, since
+from libs.schema.values import OrderType, Side, Symbol, TimeInForce
+from services.orders.commands.desk import Intent, open_desk, save_changed, save_placed, since
 from services.orders.life_cycle import OrderStatus
 from services.orders.matching import PaperVenue
-from services.orders.model import Denial, DenialReason, Order
+from services.orders.model import Order
 from services.orders.money import ZERO
-from services.orders.repository import accounts, markets, orders
+from services.orders.repository import accounts, orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,12 @@ async def place_order(tx: Tx, venue: PaperVenue, tenant_id: UUID, wanted: NewOrd
     client_order_id that another order of the account has.
     """
     order = _order(tx, tenant_id, wanted)
-    listing = await markets.find_listing(tx, order.symbol)
-    if listing is None:
-        raise Invalid("/symbol", f"{order.symbol} is not known", slug="unknown-symbol")
     desk = await open_desk(tx, venue, [Intent(order.account_id, since(order))])
+    if order.symbol not in desk.listings:
+        raise Invalid("/symbol", f"{order.symbol} is not known", slug="unknown-symbol")
     if order.account_id not in desk.books:
         raise NotFound("account", order.account_id)
-    if await orders.taken_client_order_ids(tx, [order.account_id], [order.client_order_id]):
-        detail = f"an order of this account has the client_order_id {order.client_order_id}"
-        raise Conflict(detail, slug="client-order-id-taken")
-    denial = currency_mismatch(desk, order, listing.currency)
-    tx.publish(order, *(order.deny(denial) if denial else desk.place(order)))
+    tx.publish(order, *desk.place(order))
     await save_placed(tx, [order], desk.books.values())
     return order
 
@@ -64,14 +59,6 @@ async def cancel_order(tx: Tx, venue: PaperVenue, order_id: UUID) -> Order:
     await orders.update_orders(tx, [order])
     await save_changed(tx, {order.account_id}, books.values())
     return order
-
-
-def currency_mismatch(desk: Desk, order: Order, currency: Currency | None) -> Denial | None:
-    """The denial of an order for an instrument that trades in another currency than its account is kept in."""
-    own = desk.books[order.account_id].account.currency
-    if currency is None or currency == own:
-        return None
-    return Denial(DenialReason.CURRENCY_MISMATCH, f"{order.symbol} trades in {currency}, the account is kept in {own}")
 
 
 async def _find(tx: Tx, order_id: UUID) -> Order:

@@ -12,19 +12,20 @@ from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.kit.logging import logger
 from libs.schema.event import Cause, DomainEvent
-from libs.schema.values import Currency, OrderType, Side, Symbol, TimeInForce
+from libs.schema.values import OrderType, Side, Symbol, TimeInForce
 from services.orders.commands.desk import Desk, Intent, open_desk, save_placed
-from services.orders.commands.orders import currency_mismatch
 from services.orders.life_cycle import OrderStatus
 from services.orders.matching import PaperVenue
 from services.orders.model import Denial, DenialReason, Order
 from services.orders.money import ZERO
-from services.orders.repository import accounts, markets, orders
+from services.orders.repository import accounts, orders
 from services.orders.repository.accounts import AutoTrader
 from services.orders.repository.markets import Since
 from services.orders.repository.orders import Holder
 
 log = logger(__name__)
+
+_NOT_ALLOWED = Denial(DenialReason.AUTO_TRADING_NOT_ALLOWED, "the workspace's plan does not allow signals to be traded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,6 @@ class _Dealer:
 
     desk: Desk
     traders: Mapping[UUID, AutoTrader]
-    currencies: Mapping[Symbol, Currency | None]
     held: dict[Holder, Decimal]
 
     def order(self, wish: Wish, now: datetime) -> Order | None:
@@ -84,8 +84,7 @@ class _Dealer:
 
     def place(self, wish: Wish, order: Order) -> list[DomainEvent]:
         """Place or deny the order."""
-        denial = self._denial(wish, order)
-        events = order.deny(denial) if denial else self.desk.place(order)
+        events = self.desk.place(order) if self._allowed(wish) else order.deny(_NOT_ALLOWED)
         holder = self.holder(wish)
         traded = order.cumulative_quantity + order.leaves_quantity
         self.held[holder] = self.held.get(holder, ZERO) + order.sign * traded
@@ -95,11 +94,8 @@ class _Dealer:
         """Who trades."""
         return Holder(self.traders[wish.tenant_id].account_id, wish.strategy_id, wish.symbol)
 
-    def _denial(self, wish: Wish, order: Order) -> Denial | None:
-        if not self.traders[wish.tenant_id].allowed:
-            detail = "the workspace's plan does not allow signals to be traded"
-            return Denial(DenialReason.AUTO_TRADING_NOT_ALLOWED, detail)
-        return currency_mismatch(self.desk, order, self.currencies.get(wish.symbol))
+    def _allowed(self, wish: Wish) -> bool:
+        return self.traders[wish.tenant_id].allowed
 
 
 async def trade_signals(tx: Tx, venue: PaperVenue, wishes: Sequence[Wish]) -> None:
@@ -126,6 +122,6 @@ async def trade_signals(tx: Tx, venue: PaperVenue, wishes: Sequence[Wish]) -> No
 async def _dealer(tx: Tx, venue: PaperVenue, wishes: Sequence[Wish], traders: Mapping[UUID, AutoTrader]) -> _Dealer:
     intents = [Intent(traders[w.tenant_id].account_id, Since(w.symbol, w.at, 1)) for w in wishes]
     desk = await open_desk(tx, venue, intents)
-    dealer = _Dealer(desk, traders, await markets.currencies(tx, {wish.symbol for wish in wishes}), {})
+    dealer = _Dealer(desk, traders, {})
     dealer.held = await orders.holdings(tx, [dealer.holder(wish) for wish in wishes])
     return dealer

@@ -6,13 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-
 from libs.kit.db import Tx
 from libs.schema.values import Currency, Symbol, Timeframe
-from services.orders.book import Marks
 from services.orders.matching import Bar, PaperVenue
-from services.orders.model import Market
 
 _BAR = "symbol, timeframe, open_time, open, high, low, close"
 
@@ -27,24 +23,52 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Which bars: of an instrument, from a moment on, the first `depth` of them or all."""
+    """Which bars: of an instrument, from a moment on, the first `depth` of them, or all when it is None."""
 
     symbol: Symbol
     moment: datetime
     depth: int | None
 
 
-async def share(tx: Tx, symbols: Iterable[Symbol]) -> None:
-    """Keep bars of these instruments out until the transaction ends; other orders go on.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The bars of an instrument around a moment."""
+
+    last: Bar | None
+    """The last one that had closed by then."""
+    met: Sequence[Bar]
+    """Those that open at it or later."""
+
+
+async def share(tx: Tx, symbols: Iterable[Symbol]) -> dict[Symbol, Listing]:
+    """Keep bars of these instruments out until the transaction ends; other orders go on. Gives those that are known.
 
     Advisory locks queue fairly: with FOR SHARE on a row, new orders could overtake a waiting bar for ever.
     """
-    await _lock(tx, "pg_advisory_xact_lock_shared", symbols)
+    rows = await tx.fetch(
+        """
+        SELECT wanted.symbol, wanted.known, wanted.currency,
+               pg_advisory_xact_lock_shared(hashtext('orders.market'), hashtext(wanted.symbol))
+        FROM (
+            SELECT symbol, market.symbol IS NOT NULL AS known, market.currency
+            FROM unnest($1::text[]) symbol LEFT JOIN orders.market USING (symbol) ORDER BY hashtext(symbol)
+        ) wanted
+        """,
+        list(symbols),
+    )
+    return {symbol: Listing(symbol, currency) for symbol, known, currency, _ in rows if known}
 
 
 async def lock(tx: Tx, symbols: Iterable[Symbol]) -> None:
     """Keep orders in and bars of these instruments out until the transaction ends."""
-    await _lock(tx, "pg_advisory_xact_lock", symbols)
+    # In the order of the hashes, since two symbols may share one.
+    await tx.fetch(
+        """
+        SELECT pg_advisory_xact_lock(hashtext('orders.market'), wanted.hash)
+        FROM (SELECT DISTINCT hashtext(symbol) AS hash FROM unnest($1::text[]) symbol ORDER BY 1) wanted
+        """,
+        list(symbols),
+    )
 
 
 async def lock_and_share(tx: Tx, locked: Iterable[Symbol], shared: Iterable[Symbol]) -> None:
@@ -62,29 +86,6 @@ async def lock_and_share(tx: Tx, locked: Iterable[Symbol], shared: Iterable[Symb
         list(locked),
         list(shared),
     )
-
-
-async def _lock(tx: Tx, function: str, symbols: Iterable[Symbol]) -> None:
-    # In the order of the hashes, since two symbols may share one.
-    await tx.fetch(
-        f"""
-        SELECT {function}(hashtext('orders.market'), wanted.hash)
-        FROM (SELECT DISTINCT hashtext(symbol) AS hash FROM unnest($1::text[]) symbol ORDER BY 1) wanted
-        """,
-        list(symbols),
-    )
-
-
-async def find_listing(tx: Tx, symbol: Symbol) -> Listing | None:
-    """The instrument, or None when nothing was heard of it."""
-    market = await tx.scalar(select(Market).where(Market.symbol == symbol))
-    return None if market is None else Listing(market.symbol, market.currency)
-
-
-async def currencies(tx: Tx, symbols: Iterable[Symbol]) -> dict[Symbol, Currency | None]:
-    """The currencies of those instruments that are known."""
-    rows = await tx.fetch("SELECT symbol, currency FROM orders.market WHERE symbol = ANY($1::text[])", list(symbols))
-    return {row["symbol"]: row["currency"] for row in rows}
 
 
 async def save_listings(tx: Tx, listings: Iterable[Listing]) -> None:
@@ -119,46 +120,36 @@ async def save_bars(tx: Tx, bars: Sequence[Bar]) -> None:
     )
 
 
-async def bars_since(tx: Tx, venue: PaperVenue, wanted: Iterable[Since]) -> dict[Since, list[Bar]]:
-    """The venue's bars that are known."""
+async def bars_around(tx: Tx, venue: PaperVenue, wanted: Iterable[Since]) -> dict[Since, Around]:
+    """What is known of the venue's bars before and from each moment."""
     keys = list(dict.fromkeys(wanted))
     rows = await tx.fetch(
         f"""
-        SELECT since.key, met.* FROM unnest($1::int[], $2::text[], $3::timestamptz[], $4::int[])
+        SELECT since.key, bar.* FROM unnest($1::int[], $2::text[], $3::timestamptz[], $4::int[])
                                   AS since (key, wanted, moment, depth)
         CROSS JOIN LATERAL (
-            SELECT {_BAR} FROM orders.bar WHERE symbol = since.wanted AND timeframe = $5 AND open_time >= since.moment
-            ORDER BY open_time LIMIT since.depth
-        ) met
+            (SELECT false AS met, {_BAR} FROM orders.bar
+             WHERE symbol = since.wanted AND timeframe = $5 AND open_time <= since.moment - $6::interval
+             ORDER BY open_time DESC LIMIT 1)
+            UNION ALL
+            (SELECT true, {_BAR} FROM orders.bar
+             WHERE symbol = since.wanted AND timeframe = $5 AND open_time >= since.moment
+             ORDER BY open_time LIMIT since.depth)
+        ) bar
         """,
         list(range(len(keys))),
         [key.symbol for key in keys],
         [key.moment for key in keys],
         [key.depth for key in keys],
         venue.timeframe,
-    )
-    found: dict[Since, list[Bar]] = {key: [] for key in keys}
-    for key, symbol, timeframe, *rest in rows:
-        found[keys[key]].append(Bar(symbol, Timeframe(timeframe), *rest))
-    return found
-
-
-async def marks(tx: Tx, venue: PaperVenue, wanted: Iterable[tuple[Symbol, datetime]]) -> Marks:
-    """The last close of each instrument that was known at each moment."""
-    keys = list(wanted)
-    rows = await tx.fetch(
-        """
-        SELECT known.wanted, known.moment, last.close
-        FROM unnest($1::text[], $2::timestamptz[]) AS known (wanted, moment)
-        CROSS JOIN LATERAL (
-            SELECT close FROM orders.bar
-            WHERE symbol = known.wanted AND timeframe = $3 AND open_time <= known.moment - $4::interval
-            ORDER BY open_time DESC LIMIT 1
-        ) last
-        """,
-        [symbol for symbol, _ in keys],
-        [moment for _, moment in keys],
-        venue.timeframe,
         venue.timeframe.duration,
     )
-    return Marks({(symbol, moment): close for symbol, moment, close in rows})
+    last: dict[Since, Bar] = {}
+    met: dict[Since, list[Bar]] = {key: [] for key in keys}
+    for key, is_met, symbol, timeframe, *rest in rows:
+        bar = Bar(symbol, Timeframe(timeframe), *rest)
+        if is_met:
+            met[keys[key]].append(bar)
+        else:
+            last[keys[key]] = bar
+    return {key: Around(last.get(key), met[key]) for key in keys}

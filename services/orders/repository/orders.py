@@ -8,7 +8,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from asyncpg import UniqueViolationError
+
 from libs.kit.db import Tx
+from libs.kit.errors import Conflict
 from libs.schema.values import Symbol
 from services.orders.matching import Bar, PaperVenue
 from services.orders.model import Fill, Order
@@ -136,11 +139,19 @@ async def holdings(tx: Tx, holders: Iterable[Holder]) -> dict[Holder, Decimal]:
 
 
 async def insert_orders(tx: Tx, orders: Sequence[Order]) -> None:
-    """Keep new orders as they are after all that happened to them in this transaction."""
-    await tx.fetch(
-        f'INSERT INTO orders."order" ({", ".join(_ORDER)}) SELECT * FROM unnest({_placeholders(_ORDER.values())})',
-        *([getattr(order, name) for order in orders] for name in _ORDER),
-    )
+    """Keep new orders as they are after all that happened to them in this transaction.
+
+    Raises Conflict for a client_order_id that another order of its account has.
+    """
+    try:
+        await tx.fetch(
+            f'INSERT INTO orders."order" ({", ".join(_ORDER)}) SELECT * FROM unnest({_placeholders(_ORDER.values())})',
+            *([getattr(order, name) for order in orders] for name in _ORDER),
+        )
+    except UniqueViolationError as error:
+        if error.constraint_name != "order_client_order_id":
+            raise
+        raise Conflict("another order of the account has this client_order_id", slug="client-order-id-taken") from error
 
 
 async def update_orders(tx: Tx, orders: Sequence[Order]) -> None:
