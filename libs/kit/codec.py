@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from libs.kit.ids import uuid_of
 from libs.kit.outbox import OutboxRow
 from libs.schema.catalogue import BY_TYPE, FAMILIES
 from libs.schema.event import Cause, DomainEvent, Envelope
@@ -111,7 +112,7 @@ def _explain(error: ValidationError) -> str:
 
 def _optional_id(attributes: Mapping[str, str], name: str) -> UUID | None:
     value = attributes.get(name)
-    return None if value is None else UUID(value)
+    return None if value is None else uuid_of(value)
 
 
 def _sequence(attributes: Mapping[str, str]) -> int:
@@ -130,15 +131,15 @@ def _moment(attributes: Mapping[str, str], name: str) -> datetime:
 
 def _envelope(attributes: Mapping[str, str], event: DomainEvent) -> Envelope[DomainEvent]:
     return Envelope(
-        id=UUID(_required(attributes, "ce_id")),
+        id=uuid_of(_required(attributes, "ce_id")),
         event=event,
         source=_required(attributes, "ce_source"),
-        subject=UUID(_required(attributes, "ce_subject")),
+        subject=uuid_of(_required(attributes, "ce_subject")),
         sequence=_sequence(attributes),
         tenant_id=_optional_id(attributes, "ce_tenantid"),
         recorded_at=_moment(attributes, "ce_recordedtime"),
         cause=Cause(
-            UUID(_required(attributes, "ce_correlationid")),
+            uuid_of(_required(attributes, "ce_correlationid")),
             _optional_id(attributes, "ce_causationid"),
             attributes.get("ce_traceparent"),
         ),

@@ -100,11 +100,14 @@ async def resolved_places(tx: Tx, records: Sequence[Record]) -> set[Place]:
     return {(row[0], row[1], row[2]) for row in rows}
 
 
+async def any_dead(tx: Tx) -> bool:
+    """Whether there is an unresolved dead letter."""
+    [(found,)] = await tx.fetch("SELECT EXISTS (SELECT FROM dead_letter WHERE resolved_at IS NULL)")
+    return bool(found)
+
+
 async def parked_keys(tx: Tx, keys: Iterable[Key]) -> set[Key]:
     """Those of the keys that have an unresolved dead letter; locked against a retry until the transaction ends."""
-    # Nearly always there is none, and then a thousand keys need not be sent.
-    if not (await tx.fetch("SELECT EXISTS (SELECT FROM dead_letter WHERE resolved_at IS NULL)"))[0][0]:
-        return set()
     topics, names = zip(*keys, strict=True)
     rows = await tx.fetch(
         "SELECT DISTINCT d.topic, d.key FROM dead_letter d JOIN unnest($1::text[], $2::bytea[]) k (topic, key) "

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import Database, Tx
-from libs.kit.dead_letters import Burial, Key, Record, bury, key_of, parked_keys, place_of, resolved_places
+from libs.kit.dead_letters import Burial, Key, Record, any_dead, bury, key_of, parked_keys, place_of, resolved_places
 from libs.kit.handlers import Handler, Handlers, Preparation
 from libs.kit.metrics import EVENT_SECONDS, EVENTS_CONSUMED
 from libs.kit.waves import waves
@@ -103,9 +103,9 @@ class Inbox:
         ready: list[Envelope[DomainEvent]] = []
         burials: list[Burial] = []
         for arrival in arrivals:
-            if place_of(arrival.record) in resolved:
+            if resolved and place_of(arrival.record) in resolved:
                 continue
-            if arrival.key in parked:
+            if parked and arrival.key in parked:
                 burials.append(Burial(arrival.record, _event_id(arrival), "parked", "waits behind a dead letter", 0))
             elif isinstance(arrival.content, Undecodable):
                 burials.append(Burial(arrival.record, None, "dead", arrival.content.reason, 1))
@@ -116,6 +116,9 @@ class Inbox:
         return ready, await self._without_handled(tx, burials)
 
     async def _parked(self, tx: Tx, arrivals: Iterable[Arrival]) -> set[Key]:
+        # Nearly always there are none, and then a thousand keys need not be sent.
+        if not await any_dead(tx):
+            return set()
         keys = {arrival.key for arrival in arrivals if arrival.key is not None}
         return await parked_keys(tx, keys) if keys else set()
 

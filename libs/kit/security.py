@@ -21,6 +21,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
+from libs.kit.ids import uuid_of
 from libs.kit.logging import logger
 from libs.kit.settings import Settings
 
@@ -71,7 +72,10 @@ class TokenVerifier:
         try:
             claims = await self._claims(token)
             return Caller(
-                UUID(claims["sub"]), UUID(claims["tid"]), frozenset(claims["scope"].split()), UUID(claims["jti"])
+                uuid_of(claims["sub"]),
+                uuid_of(claims["tid"]),
+                frozenset(claims["scope"].split()),
+                uuid_of(claims["jti"]),
             )
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             detail = "the access token is not valid, or no longer"

@@ -17,6 +17,10 @@ def waves(envelopes: Sequence[Envelope[DomainEvent]]) -> Iterator[tuple[type[Dom
 
     Each round takes, from the front of every key's queue, all events of the type that waits at the oldest front.
     """
+    kinds = {type(envelope.event) for envelope in envelopes}
+    if len(kinds) == 1:
+        yield kinds.pop(), list(envelopes)
+        return
     queues: dict[Key, deque[Envelope[DomainEvent]]] = {}
     for envelope in envelopes:
         event = envelope.event

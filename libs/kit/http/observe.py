@@ -6,7 +6,6 @@ import re
 import secrets
 import time
 from contextvars import ContextVar
-from uuid import UUID
 
 import structlog
 from fastapi import Request
@@ -14,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.kit.http.problems import METHODS, unexpected
-from libs.kit.ids import uuid7
+from libs.kit.ids import uuid7, uuid_of
 from libs.kit.metrics import REQUEST_SECONDS
 from libs.schema.event import Cause
 
@@ -43,7 +42,7 @@ async def current_cause(_request: Request) -> Cause:
 
 def _cause_of(headers: Headers) -> Cause:
     try:
-        correlation_id = UUID(headers.get("x-correlation-id", ""))
+        correlation_id = uuid_of(headers.get("x-correlation-id", ""))
     except ValueError:
         correlation_id = uuid7()
     traceparent = headers.get("traceparent", "")
