@@ -155,7 +155,9 @@ class Relay:
             sending = asyncio.create_task(self._send(client, waiting), name=f"send-{self.db.schema}")
             try:
                 await self._move(connection, sent)
-                following = await self._read(connection, [item.id for item in waiting])
+                # After fewer than asked for there were no more; whoever commits another one wakes us.
+                full = len(waiting) == _BATCH
+                following = await self._read(connection, [item.id for item in waiting]) if full else []
                 outcome = await sending
             finally:
                 await end(sending)
