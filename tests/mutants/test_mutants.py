@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ from rich.console import Console
 from tests.mutants import witness
 from tests.mutants.__main__ import CHECKOUT, Ground, main
 from tests.mutants.fault import load_faults
-from tests.mutants.tree import NotPlanted, check_fit
+from tests.mutants.tree import NotPlanted, check_fit, plant
 
 RULE = 'def price(quantity: int) -> int:\n    """What it costs."""\n    return quantity * 2\n'
 SETTINGS = "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\npythonpath = ['{}']\n"
@@ -168,7 +172,23 @@ def test_faults_are_planted_in_copies_alone(all_kinds: tuple[Ground, Said]) -> N
 
 
 def test_when_every_fault_is_caught_the_run_succeeds(ground: Ground) -> None:
-    assert run(ground, patches=only("caught")).status == 0
+    said = run(ground, patches=only("caught"))
+
+    assert said.status == 0, said.text
+
+
+def test_a_fault_of_the_same_size_and_second_as_the_code_is_not_hidden_by_bytecode(ground: Ground) -> None:
+    rule = ground.root / "libs/rule.py"
+    py_compile.compile(str(rule), doraise=True)
+    (ground.faults / "caught.patch").write_text(PATCHES["caught"])
+    [fault] = load_faults(ground.faults)
+    before = rule.stat()
+
+    plant(fault, ground.root)
+
+    os.utime(rule, ns=(before.st_atime_ns, before.st_mtime_ns))
+    shown = [sys.executable, "-c", "import libs.rule; print(libs.rule.price(2))"]
+    assert subprocess.run(shown, cwd=ground.root, capture_output=True, check=True).stdout == b"6\n"
 
 
 def test_without_a_fault_all_named_tests_pass_or_the_run_is_void(ground: Ground) -> None:

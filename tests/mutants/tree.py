@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from tests.mutants.fault import Fault
@@ -31,7 +32,11 @@ def copy_tree(tree: Path, into: Path) -> Path:
 def plant(fault: Fault, tree: Path) -> None:
     """Patch a copy. Raises NotPlanted when the patch does not fit any more, or leaves code that can't run."""
     _git_apply(fault, tree)
-    _check_code([name for name in fault.targets() if name.endswith(".py")], tree)
+    code = [name for name in fault.targets() if name.endswith(".py")]
+    _check_code(code, tree)
+    for name in code:
+        # Of a patched file of the same size and second it would seem to be the bytecode.
+        Path(cache_from_source(tree / name)).unlink(missing_ok=True)
 
 
 def check_fit(fault: Fault, tree: Path) -> None:
