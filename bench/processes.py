@@ -35,6 +35,11 @@ class Served:
         process = psutil.Process(self.pid)
         return sum(one.memory_full_info().pss for one in (process, *process.children(recursive=True))) / 2**20
 
+    def processor_seconds(self) -> float:
+        """What the process has computed so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 @asynccontextmanager
 async def served(

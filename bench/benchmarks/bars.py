@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.effort import Effort
 from bench.report import AtLeast, Row, compared
 from bench.stage import Stage
 from bench.turns import in_turns
@@ -32,9 +33,12 @@ async def measure(place: Stage) -> Sequence[Row]:
         await _import(place, db, file)
         bars, events = await _rows(place)
 
+        effort = Effort()
+
         async def ours(_: str) -> float:
             await place.reset(*_TABLES)
-            seconds = await _import(place, db, file)
+            with effort.turn():
+                seconds = await _import(place, db, file)
             return await _rate(place, seconds, count, count)
 
         async def both(_: str) -> float:
@@ -46,9 +50,9 @@ async def measure(place: Stage) -> Sequence[Row]:
             return await _rate(place, await _copy(place, bars, []), count, 0)
 
         rates = await in_turns(place.sized(3, 1), {"ours": ours, "both": both, "alone": alone})
-    measured = "bars from CSV to bars and events"
+    measured, note = "bars from CSV to bars and events", effort.note(count, "bar")
     return [
-        compared(measured, "1/s", rates["ours"], "COPY of the same rows", rates["both"], AtLeast(0.6)),
+        compared(measured, "1/s", rates["ours"], "COPY of the same rows", rates["both"], AtLeast(0.6), note=note),
         compared(measured, "1/s", rates["ours"], "COPY of the bars without their events", rates["alone"]),
     ]
 

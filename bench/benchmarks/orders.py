@@ -1,4 +1,4 @@
-"""How fast are orders taken? `POST /v1/orders` at 32 connections, against a route that inserts two rows."""
+"""How fast are orders taken? `POST /v1/orders` at 32 connections, against routes that only insert two rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Trader:
 
 async def measure(place: Stage) -> Sequence[Row]:
     """Orders a second and the slowest of a hundred."""
-    async with running_issuer() as issuer, _servers(place, issuer) as (ours, bare):
+    async with running_issuer() as issuer, _servers(place, issuer) as (ours, bare, guarded):
         traders = [_Trader(tenant := uuid7(), uuid7(), issuer.token(tenant)) for _ in range(_TRADERS)]
         await _open_accounts(place, traders)
         rounds = [
@@ -50,13 +50,15 @@ async def measure(place: Stage) -> Sequence[Row]:
                 await _ask(place, ours, [_request(trader) for trader in traders]),
                 await _ask(place, bare, [_request(trader) for trader in traders]),
                 await _ask(place, ours, [_request(trader, {"Idempotency-Key": "{number}"}) for trader in traders]),
+                await _ask(place, guarded, [_request(trader) for trader in traders]),
             )
             for _ in range(place.sized(3, 1))
         ]
-    ours_, bare_, keyed = ([turn[place_] for turn in rounds] for place_ in range(3))
+    ours_, bare_, keyed, guarded_ = ([turn[place_] for turn in rounds] for place_ in range(4))
     return [
         *_compared(ours_, bare_, "orders", (AtLeast(0.6), AtMost(2))),
         *_compared(keyed, bare_, "orders with an Idempotency-Key", (None, None)),
+        *_compared(guarded_, bare_, "two inserts behind token, limits and tenant", (None, None)),
     ]
 
 
@@ -73,12 +75,13 @@ def _compared(
 
 
 @asynccontextmanager
-async def _servers(place: Stage, issuer: Issuer) -> AsyncIterator[tuple[str, str]]:
+async def _servers(place: Stage, issuer: Issuer) -> AsyncIterator[tuple[str, str, str]]:
     async with AsyncExitStack() as stack:
         keys = {"FILLSTREAM_JWKS_URL": issuer.jwks_url}
         ours = await stack.enter_async_context(served(place, "fillstream", "serve", "orders", environment=keys))
         bare = await stack.enter_async_context(served(place, "bench.peers.bare_orders", environment={}))
-        yield ours.url, bare.url
+        guarded = await stack.enter_async_context(served(place, "bench.peers.guarded_orders", environment=keys))
+        yield ours.url, bare.url, guarded.url
 
 
 async def _open_accounts(place: Stage, traders: Sequence[_Trader]) -> None:

@@ -13,6 +13,7 @@ import asyncpg
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bench.effort import Effort
 from bench.fills import ACCOUNTS, TENANT, accounts, put_in_topic, rows_of_fills
 from bench.report import AtLeast, Row, compared
 from bench.stage import Stage
@@ -118,9 +119,12 @@ async def measure(place: Stage) -> Sequence[Row]:
     batches = await _recorded(place, context, fills)
     await _check(admin, count)
 
+    effort = Effort()
+
     async def ours(group: str) -> float:
         await _begin_anew(place, admin)
-        seconds = await _from_kafka(place, context, group, count, admin)
+        with effort.turn():
+            seconds = await _from_kafka(place, context, group, count, admin)
         await _check(admin, count)
         return count / seconds
 
@@ -132,7 +136,10 @@ async def measure(place: Stage) -> Sequence[Row]:
 
     rates = await in_turns(place.sized(3, 1), {"ours": ours, "limit": limit})
     await admin.close()
-    note = "the limit: the statements that the handlers sent, recorded, and sent again by asyncpg on one connection"
+    note = (
+        "the limit: the statements that the handlers sent, recorded, and sent again by asyncpg on one connection; "
+        + effort.note(count, "fill")
+    )
     measured = "fills to inbox, ledger, positions, books, outbox"
     return [compared(measured, "1/s", rates["ours"], "its SQL from memory", rates["limit"], AtLeast(0.5), note=note)]
 

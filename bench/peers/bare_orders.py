@@ -22,13 +22,13 @@ from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
 
 _CONNECTIONS = 16
-_ORDER = """
+ORDER = """
     INSERT INTO orders."order" (id, tenant_id, account_id, client_order_id, symbol, side, order_type, time_in_force,
                                 quantity, limit_price, reference_price, status, cumulative_quantity, commission,
                                 submitted_at, version)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, 'NEW', 0, 0, $11, 1)
 """
-_EVENT = """
+EVENT = """
     INSERT INTO orders.outbox (event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
                                correlation_id, data)
     VALUES ($1, 'orders.v1', $2, 'orders.OrderAccepted.v1', $3, $4, 1, $5, $5, $1, $6)
@@ -71,11 +71,11 @@ async def place(body: OrderIn, request: Request) -> OrderOut:
     placed = OrderOut(id=uuid7(), status="NEW", submitted_at=datetime.now(UTC), **body.model_dump())
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
-            _ORDER, placed.id, placed.account_id, placed.account_id, str(placed.id), placed.symbol, placed.side,
+            ORDER, placed.id, placed.account_id, placed.account_id, str(placed.id), placed.symbol, placed.side,
             placed.order_type, placed.time_in_force, placed.quantity, placed.limit_price, placed.submitted_at,
         )  # fmt: skip
         await connection.execute(
-            _EVENT, uuid7(), str(placed.account_id), placed.account_id, placed.id, placed.submitted_at,
+            EVENT, uuid7(), str(placed.account_id), placed.account_id, placed.id, placed.submitted_at,
             placed.model_dump_json(),
         )  # fmt: skip
     return placed

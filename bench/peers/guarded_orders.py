@@ -1,0 +1,63 @@
+"""What do the guards alone cost? The two inserts of the bare route behind token, limits, ids and a tenant's transaction.
+
+No check of buying power, no lock, no relay of its own: what `POST /v1/orders` could reach if orders were no work.
+`python -m bench.peers.guarded_orders`, with servers, port and keys in the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from bench.peers.bare_orders import EVENT, ORDER, OrderIn, OrderOut
+from fillstream.cli.shell import run
+from fillstream.serve import bind, listening, stopping_on_signals
+from libs.kit.db import Tx, database
+from libs.kit.http.app import Db, RequestCause, http_app
+from libs.kit.http.idempotency import IdempotencyKey, once
+from libs.kit.ids import uuid7
+from libs.kit.security import Caller, requires, token_verifier
+from libs.kit.settings import Settings
+
+router = APIRouter()
+Trader = Annotated[Caller, Depends(requires("orders:write"))]
+
+
+@router.post("/v1/orders", status_code=201, response_model=OrderOut)
+async def place(
+    body: OrderIn,
+    caller: Trader,
+    db: Db,
+    cause: RequestCause,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Insert an order and its event."""
+
+    async def work(tx: Tx) -> OrderOut:
+        placed = OrderOut(id=uuid7(), status="NEW", submitted_at=tx.now, **body.model_dump())
+        await tx.fetch(
+            ORDER, placed.id, caller.tenant_id, placed.account_id, str(placed.id), placed.symbol, placed.side,
+            placed.order_type, placed.time_in_force, placed.quantity, placed.limit_price, placed.submitted_at,
+        )  # fmt: skip
+        await tx.fetch(
+            EVENT, uuid7(), str(placed.account_id), caller.tenant_id, placed.id, placed.submitted_at,
+            placed.model_dump_json(),
+        )  # fmt: skip
+        return placed
+
+    return await once(db, caller, cause, request, idempotency_key, 201, work)
+
+
+async def _serve() -> None:
+    settings, stopped = Settings(), asyncio.Event()
+    async with database(settings, "orders") as db, token_verifier(settings) as tokens:
+        app = http_app("orders", settings, routers=[router], db=db, tokens=tokens, probes=())
+        async with listening(app, bind("127.0.0.1", settings.http_port)), stopping_on_signals(stopped):
+            await stopped.wait()
+
+
+if __name__ == "__main__":
+    run(_serve())
