@@ -18,7 +18,7 @@ async def open_books(tx: Tx, openings: Sequence[Opening]) -> None:
     posted = await repository.posted_events(tx, [opening.event_id for opening in openings])
     opened = [open_book(opening) for opening in openings if opening.event_id not in posted]
     if opened:
-        tx.add(*(book for book, _ in opened))
+        await repository.insert_books(tx, [book for book, _ in opened])
         await repository.insert_entries(tx, [entry for _, entry in opened], {book.id: book for book, _ in opened})
 
 
@@ -30,18 +30,18 @@ async def post_fills(tx: Tx, fills: Sequence[Fill]) -> None:
     books = await repository.lock_books(tx, {fill.account_id for fill in fills})
     # After the lock: nobody else can be posting the same events to these books.
     posted = await repository.posted_events(tx, [fill.event_id for fill in fills])
-    entries, earliest = [], dict[UUID, Fill]()
-    for fill in fills:
-        if fill.event_id in posted:
-            continue
+    new = [fill for fill in fills if fill.event_id not in posted]
+    if not new:
+        return
+    entries = []
+    for fill in new:
         book = _book_of(fill, books)
         entry, changed = book.post(fill)
         entries.append(entry)
         tx.publish(book, changed, cause=fill.cause)
-        earliest[book.id] = min(earliest.get(book.id, fill), fill, key=lambda one: one.time)
-    if not entries:
-        return
     await repository.insert_entries(tx, entries, books)
+    await repository.save_books(tx, books, {(fill.account_id, fill.symbol) for fill in new})
+    earliest = {fill.account_id: fill for fill in sorted(new, key=lambda one: one.time, reverse=True)}
     moments = await repository.moments_after(tx, {account: first.time for account, first in earliest.items()})
     await _value(tx, books, {moment: earliest[moment.account_id] for moment in moments})
 
@@ -59,9 +59,11 @@ async def mark(tx: Tx, marks: Sequence[Mark]) -> None:
 async def _value(tx: Tx, books: Mapping[UUID, Book], reasons: Mapping[Moment, Fill | Mark]) -> None:
     """Make or correct the points, and tell of those that are new or different."""
     event_ids = {moment: reason.event_id for moment, reason in reasons.items()}
-    for valuation in await repository.revalue(tx, event_ids):
+    valuations = await repository.revalue(tx, event_ids)
+    for valuation in valuations:
         book, reason = books[valuation.account_id], reasons[Moment(valuation.account_id, valuation.as_of)]
         tx.publish(book, *book.value(valuation), cause=reason.cause)
+    await repository.save_versions(tx, [books[account] for account in {one.account_id for one in valuations}])
 
 
 def _book_of(fill: Fill, books: Mapping[UUID, Book]) -> Book:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, attribute_keyed_dict, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
@@ -26,16 +26,7 @@ from libs.kit.model import Moment, Money, TenantOwned
 from libs.schema.event import Cause
 from libs.schema.portfolio import PortfolioValued, PositionChanged
 from services.portfolio.ledger import Chart, JournalEntry, Occasion, Posting, Units, deposit_entry, fill_entry
-from services.portfolio.positions import ZERO, Holding, Trade
-
-
-class Base(DeclarativeBase):
-    """The tables of this context."""
-
-    metadata = MetaData(schema="portfolio")
-
-
-add_backbone(Base.metadata)
+from services.portfolio.positions import FLAT, ZERO, Holding, Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,46 +78,36 @@ class Valuation:
     market_value: Decimal
 
 
-class Position(Base):
+@dataclass(eq=False, slots=True)
+class Position:
     """What an account holds of one instrument, and what that instrument has brought it since the account was opened."""
 
-    __tablename__ = "position"
-    __table_args__ = (
-        UniqueConstraint("account_id", "symbol", name="position_account_symbol"),
-        Index("position_symbol", "symbol"),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("portfolio.book.id"))
-    tenant_id: Mapped[UUID]
-    symbol: Mapped[str]
-    quantity: Mapped[Money] = mapped_column(default=ZERO)
-    cost_basis: Mapped[Money] = mapped_column(default=ZERO)
-    realised_pnl: Mapped[Money] = mapped_column(default=ZERO)
-    fees: Mapped[Money] = mapped_column(default=ZERO)
-    created_at: Mapped[Moment] = mapped_column(server_default=func.now())
-
-    @property
-    def holding(self) -> Holding:
-        """Quantity and cost as a value."""
-        return Holding(self.quantity, self.cost_basis)
+    id: UUID
+    symbol: str
+    holding: Holding = FLAT
+    realised_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
 
 
-class Book(TenantOwned, Base):
+@dataclass(eq=False, slots=True)
+class Book:
     """The books of one trading account; the id is the account's. Its lock orders all that is posted and valued."""
 
-    __tablename__ = "book"
-    __table_args__ = (Index("book_tenant", "tenant_id", "id"),)
+    id: UUID
+    tenant_id: UUID
+    name: str
+    currency: str
+    deposits: Decimal
+    cash: Decimal
+    realised_pnl: Decimal = ZERO
+    fees: Decimal = ZERO
+    version: int = 0
+    positions: dict[str, Position] = field(default_factory=dict)
 
-    name: Mapped[str]
-    currency: Mapped[str]
-    deposits: Mapped[Money]
-    cash: Mapped[Money]
-    realised_pnl: Mapped[Money]
-    fees: Mapped[Money]
-    positions: Mapped[dict[str, Position]] = relationship(
-        collection_class=attribute_keyed_dict("symbol"), lazy="raise", order_by=Position.id
-    )
+    @property
+    def tenant(self) -> UUID:
+        """The workspace that the account belongs to."""
+        return self.tenant_id
 
     def post(self, fill: Fill) -> tuple[JournalEntry, PositionChanged]:
         """Move cash and a position, and pay the fees. Raises Conflict when the fill is in another currency."""
@@ -134,7 +115,7 @@ class Book(TenantOwned, Base):
             raise Conflict(f"account {self.id} is kept in {self.currency}, the fill is in {fill.currency}")
         position = self._position(fill.symbol)
         change = position.holding.after(fill.trade)
-        position.quantity, position.cost_basis = change.holding.quantity, change.holding.cost_basis
+        position.holding = change.holding
         position.realised_pnl += change.realised_pnl
         position.fees += fill.commission
         self.cash -= change.notional + fill.commission
@@ -159,15 +140,7 @@ class Book(TenantOwned, Base):
 
     def _position(self, symbol: str) -> Position:
         if symbol not in self.positions:
-            self.positions[symbol] = Position(
-                account_id=self.id,
-                tenant_id=self.tenant_id,
-                symbol=symbol,
-                quantity=ZERO,
-                cost_basis=ZERO,
-                realised_pnl=ZERO,
-                fees=ZERO,
-            )
+            self.positions[symbol] = Position(uuid7(), symbol)
         return self.positions[symbol]
 
     def _changed(self, position: Position, at: datetime) -> PositionChanged:
@@ -176,7 +149,7 @@ class Book(TenantOwned, Base):
             account_id=self.id,
             symbol=position.symbol,
             currency=self.currency,
-            quantity=position.quantity,
+            quantity=position.holding.quantity,
             average_cost=position.holding.average_cost,
             realised_pnl=position.realised_pnl,
             fees=position.fees,
@@ -192,12 +165,57 @@ def open_book(opening: Opening) -> tuple[Book, JournalEntry]:
         currency=opening.currency,
         deposits=opening.cash,
         cash=opening.cash,
-        realised_pnl=ZERO,
-        fees=ZERO,
-        positions={},
     )
     occasion = Occasion(uuid7(), opening.account_id, opening.time, opening.currency, opening.event_id)
     return book, deposit_entry(occasion, opening.cash)
+
+
+class Base(DeclarativeBase):
+    """The tables of this context."""
+
+    metadata = MetaData(schema="portfolio")
+
+
+add_backbone(Base.metadata)
+
+
+class BookRow(TenantOwned, Base):
+    """Books as they are kept."""
+
+    __tablename__ = "book"
+    __table_args__ = (Index("book_tenant", "tenant_id", "id"),)
+
+    name: Mapped[str]
+    currency: Mapped[str]
+    deposits: Mapped[Money]
+    cash: Mapped[Money]
+    realised_pnl: Mapped[Money]
+    fees: Mapped[Money]
+
+
+class PositionRow(Base):
+    """A position as it is kept."""
+
+    __tablename__ = "position"
+    __table_args__ = (
+        UniqueConstraint("account_id", "symbol", name="position_account_symbol"),
+        Index("position_symbol", "symbol"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("portfolio.book.id"))
+    tenant_id: Mapped[UUID]
+    symbol: Mapped[str]
+    quantity: Mapped[Money]
+    cost_basis: Mapped[Money]
+    realised_pnl: Mapped[Money]
+    fees: Mapped[Money]
+    created_at: Mapped[Moment] = mapped_column(server_default=func.now())
+
+    @property
+    def holding(self) -> Holding:
+        """Quantity and cost as a value."""
+        return Holding(self.quantity, self.cost_basis)
 
 
 class PostingRow(Base):

@@ -87,6 +87,9 @@ class Holding:
         return _to_unit(_EXACT.divide(_EXACT.multiply(self.cost_basis, -closing), self.quantity))
 
 
+FLAT = Holding()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a trade did to a holding. All amounts are before fees."""

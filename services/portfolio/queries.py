@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased, selectinload
 from libs.kit.db import Tx
 from libs.kit.errors import Invalid, NotFound
 from libs.kit.http.pagination import PageRequest
-from services.portfolio.model import Book, EquityPoint, JournalEntryRow, MarkRow, Position
+from services.portfolio.model import BookRow, EquityPoint, JournalEntryRow, MarkRow, PositionRow
 from services.portfolio.performance import Performance, measure
 
 
@@ -22,7 +22,7 @@ from services.portfolio.performance import Performance, measure
 class ValuedPosition:
     """A position at the last close of its instrument; at cost, with nothing unrealised, as long as there is none."""
 
-    position: Position
+    position: PositionRow
     currency: str
     market_price: Decimal | None
     as_of: datetime | None
@@ -44,7 +44,7 @@ class ValuedPosition:
 class Portfolio:
     """An account with its positions at their last closes."""
 
-    book: Book
+    book: BookRow
     positions: Sequence[ValuedPosition]
 
     @property
@@ -72,18 +72,18 @@ class Portfolio:
 class MeasuredPerformance:
     """How an account did, from its first equity point to its last."""
 
-    book: Book
+    book: BookRow
     points: int
     start: datetime | None
     end: datetime | None
     performance: Performance
 
 
-async def book(tx: Tx, account_id: UUID | None) -> Book:
+async def book(tx: Tx, account_id: UUID | None) -> BookRow:
     """The books of an account, or of the workspace's only one. Raises NotFound, or Invalid when there are several."""
-    statement = select(Book).order_by(Book.id).limit(2)
+    statement = select(BookRow).order_by(BookRow.id).limit(2)
     if account_id is not None:
-        statement = statement.where(Book.id == account_id)
+        statement = statement.where(BookRow.id == account_id)
     found = await tx.scalars(statement)
     if not found:
         raise NotFound("account", account_id or "in this workspace")
@@ -97,14 +97,14 @@ async def positions(tx: Tx, account_id: UUID | None, page: PageRequest) -> Seque
     owner = await book(tx, account_id)
     statement = _of_account(owner).limit(page.limit + 1)
     if page.after is not None:
-        statement = statement.where(tuple_(Position.created_at, Position.id) > (page.after.at, page.after.id))
+        statement = statement.where(tuple_(PositionRow.created_at, PositionRow.id) > (page.after.at, page.after.id))
     return await _valued(tx, owner, statement)
 
 
 async def position(tx: Tx, account_id: UUID | None, symbol: str) -> ValuedPosition:
     """An account's position in one instrument. Raises as `book`, and NotFound when it never had one."""
     owner = await book(tx, account_id)
-    found = await _valued(tx, owner, _of_account(owner).where(Position.symbol == symbol))
+    found = await _valued(tx, owner, _of_account(owner).where(PositionRow.symbol == symbol))
     if not found:
         raise NotFound("position in", symbol)
     return found[0]
@@ -157,24 +157,26 @@ async def entries(tx: Tx, account_id: UUID | None, page: PageRequest) -> Sequenc
     return await tx.scalars(statement)
 
 
-def _of_account(owner: Book) -> Select[Position]:
-    return select(Position).where(Position.account_id == owner.id).order_by(Position.created_at, Position.id)
+def _of_account(owner: BookRow) -> Select[PositionRow]:
+    return (
+        select(PositionRow).where(PositionRow.account_id == owner.id).order_by(PositionRow.created_at, PositionRow.id)
+    )
 
 
-async def _valued(tx: Tx, owner: Book, statement: Select[Position]) -> Sequence[ValuedPosition]:
+async def _valued(tx: Tx, owner: BookRow, statement: Select[PositionRow]) -> Sequence[ValuedPosition]:
     found = await tx.scalars(statement)
     other = aliased(MarkRow)
-    newest = select(func.max(other.as_of)).where(other.symbol == Position.symbol).scalar_subquery()
+    newest = select(func.max(other.as_of)).where(other.symbol == PositionRow.symbol).scalar_subquery()
     last_marks = (
         select(MarkRow)
-        .join(Position, and_(MarkRow.symbol == Position.symbol, MarkRow.as_of == newest))
-        .where(Position.id.in_([one.id for one in found]))
+        .join(PositionRow, and_(MarkRow.symbol == PositionRow.symbol, MarkRow.as_of == newest))
+        .where(PositionRow.id.in_([one.id for one in found]))
     )
     marks = {mark.symbol: mark for mark in await tx.scalars(last_marks)}
     return [_at(one, owner, marks.get(one.symbol)) for one in found]
 
 
-def _at(position: Position, owner: Book, mark: MarkRow | None) -> ValuedPosition:
+def _at(position: PositionRow, owner: BookRow, mark: MarkRow | None) -> ValuedPosition:
     if mark is None:
         return ValuedPosition(position, owner.currency, None, None)
     return ValuedPosition(position, owner.currency, mark.close, mark.as_of)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import selectinload
-
 from libs.kit.db import Tx
 from services.portfolio.ledger import JournalEntry
-from services.portfolio.model import Book, JournalEntryRow, Mark, Valuation
+from services.portfolio.model import Book, Mark, Position, Valuation
+from services.portfolio.positions import Holding
+
+_BOOK = "id, tenant_id, name, currency, deposits, cash, realised_pnl, fees, version"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,29 +25,97 @@ class Moment:
 
 async def lock_books(tx: Tx, account_ids: Collection[UUID]) -> dict[UUID, Book]:
     """Those of the accounts' books that there are, with their positions, locked in the order of their ids."""
-    statement = (
-        select(Book)
-        .where(Book.id.in_(account_ids))
-        .order_by(Book.id)
-        .with_for_update()
-        .options(selectinload(Book.positions))
-    )
-    return {book.id: book for book in await tx.scalars(statement)}
+    ids = list(account_ids)
+    rows = await tx.fetch(f"SELECT {_BOOK} FROM portfolio.book WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", ids)
+    books = {row["id"]: Book(**row) for row in rows}
+    # After the lock, in a statement of its own, so that it sees what the lock's last holder did.
+    for account_id, id_, symbol, quantity, cost_basis, realised_pnl, fees in await tx.fetch(
+        """
+        SELECT account_id, id, symbol, quantity, cost_basis, realised_pnl, fees
+        FROM portfolio.position WHERE account_id = ANY($1::uuid[])
+        """,
+        list(books),
+    ):
+        books[account_id].positions[symbol] = Position(id_, symbol, Holding(quantity, cost_basis), realised_pnl, fees)
+    return books
 
 
 async def lock_all_books(tx: Tx) -> dict[UUID, Book]:
     """All books without their positions, locked in the order of their ids."""
-    return {book.id: book for book in await tx.scalars(select(Book).order_by(Book.id).with_for_update())}
+    rows = await tx.fetch(f"SELECT {_BOOK} FROM portfolio.book ORDER BY id FOR UPDATE")
+    return {row["id"]: Book(**row) for row in rows}
+
+
+async def insert_books(tx: Tx, books: Sequence[Book]) -> None:
+    """Keep new books, which have no positions yet."""
+    await tx.fetch(
+        f"""
+        INSERT INTO portfolio.book ({_BOOK})
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[],
+                             $7::numeric[], $8::numeric[], $9::bigint[])
+        """,
+        *_columns([
+            (b.id, b.tenant_id, b.name, b.currency, b.deposits, b.cash, b.realised_pnl, b.fees, b.version)
+            for b in books
+        ]),
+    )  # fmt: skip
+
+
+async def save_books(tx: Tx, books: Mapping[UUID, Book], traded: Collection[tuple[UUID, str]]) -> None:
+    """Keep what fills changed: the books of accounts, and in each the position of an instrument."""
+    changed = [books[account] for account in {account for account, _ in traded}]
+    moved = [(books[account], books[account].positions[symbol]) for account, symbol in traded]
+    await tx.fetch(
+        """
+        UPDATE portfolio.book b
+        SET cash = new.cash, realised_pnl = new.realised_pnl, fees = new.fees, version = new.version, updated_at = $6
+        FROM unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::bigint[])
+             AS new (id, cash, realised_pnl, fees, version)
+        WHERE b.id = new.id
+        """,
+        *_columns([(b.id, b.cash, b.realised_pnl, b.fees, b.version) for b in changed]),
+        tx.now,
+    )
+    await tx.fetch(
+        """
+        INSERT INTO portfolio.position (id, account_id, tenant_id, symbol, quantity, cost_basis, realised_pnl, fees)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::numeric[], $6::numeric[],
+                             $7::numeric[], $8::numeric[])
+        ON CONFLICT (account_id, symbol) DO UPDATE
+        SET quantity = excluded.quantity, cost_basis = excluded.cost_basis, realised_pnl = excluded.realised_pnl,
+            fees = excluded.fees
+        """,
+        *_columns([
+            (p.id, b.id, b.tenant_id, p.symbol, p.holding.quantity, p.holding.cost_basis, p.realised_pnl, p.fees)
+            for b, p in moved
+        ]),
+    )  # fmt: skip
+
+
+async def save_versions(tx: Tx, books: Collection[Book]) -> None:
+    """Keep how much was told of books in which nothing else changed."""
+    if not books:
+        return
+    await tx.fetch(
+        """
+        UPDATE portfolio.book b SET version = new.version, updated_at = $3
+        FROM unnest($1::uuid[], $2::bigint[]) AS new (id, version) WHERE b.id = new.id
+        """,
+        *_columns([(b.id, b.version) for b in books]),
+        tx.now,
+    )
 
 
 async def posted_events(tx: Tx, event_ids: Collection[UUID]) -> set[UUID]:
     """Those of the events that have caused an entry already."""
-    return set(await tx.scalars(select(JournalEntryRow.event_id).where(JournalEntryRow.event_id.in_(event_ids))))
+    rows = await tx.fetch(
+        "SELECT event_id FROM portfolio.journal_entry WHERE event_id = ANY($1::uuid[])", list(event_ids)
+    )
+    return {row[0] for row in rows}
 
 
 async def insert_entries(tx: Tx, entries: Sequence[JournalEntry], books: Mapping[UUID, Book]) -> None:
     """Write entries and their postings, in one statement each."""
-    await tx.flush()
     rows = [
         (entry.id, entry.account_id, books[entry.account_id].tenant_id, entry.time, entry.kind, entry.description,
          entry.event_id)
@@ -136,13 +204,12 @@ async def moments_after(tx: Tx, since: Mapping[UUID, datetime]) -> list[Moment]:
 async def revalue(tx: Tx, causes: Mapping[Moment, UUID]) -> list[Valuation]:
     """Value accounts at closes, whether there is a point already or not; gives what is new or changed, by time.
 
-    The locks of the accounts' books must be held. `causes` are the events that ask for it. A point counts the fills
+    The locks of the accounts' books must be held, and what changed in them must be saved. `causes` are the events that ask for it. A point counts the fills
     before its close: it takes back from the present books what happened at or after it. A position is valued at the
     last mark by then, or at cost as long as there is none. Rounding is that of `positions.worth`.
     """
     if not causes:
         return []
-    await tx.flush()
     rows = await tx.fetch(_REVALUE, *_columns([(m.account_id, m.as_of, cause) for m, cause in causes.items()]))
     return sorted((Valuation(*row) for row in rows), key=lambda valuation: valuation.as_of)
 
