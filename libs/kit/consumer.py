@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -80,13 +80,22 @@ class Consumer:
         self._progress = time.monotonic()
         await self._read.put(Batch(records, [read(record) for record in records]))
 
-    async def work(self, done: Callable[[Sequence[Record]], Awaitable[None]]) -> None:
-        """Handle the batches in their order, each to its end, and then tell `done`; until `close`."""
-        while (batch := await self._next()) is not None:
-            await self._take(batch.arrivals)
-            await done(batch.records)
-            self._in_hand -= 1
-            self._progress = time.monotonic()
+    async def work(self, done: Callable[[Sequence[Record]], Coroutine[object, object, None]]) -> None:
+        """Handle the batches in their order, each to its end; until `close`.
+
+        `done` is told of each while the next one is handled, and of one after the other.
+        """
+        telling: list[asyncio.Task[None]] = []
+        try:
+            while (batch := await self._next()) is not None:
+                await self._take(batch.arrivals)
+                self._in_hand -= 1
+                self._progress = time.monotonic()
+                await asyncio.gather(*telling)
+                telling = [asyncio.create_task(done(batch.records), name=f"offsets-{self.inbox.db.schema}")]
+            await asyncio.gather(*telling)
+        finally:
+            await end(*telling)
 
     def close(self) -> None:
         """Read no more, and let `work` end when all that was read is handled."""
