@@ -17,6 +17,8 @@ from libs.kit.ids import uuid7
 from tests.issuer import Issuer, running_issuer
 
 _CONNECTIONS = 32
+# To the database, for each of them: fewer would make requests wait.
+_POOL = {"FILLSTREAM_DATABASE_POOL_SIZE": "16"}
 _TRADERS = 100
 _TABLES = ("fill", '"order"', "outbox", "event_log", "idempotency_key")
 _PREPARE = """
@@ -77,9 +79,9 @@ def _compared(
 @asynccontextmanager
 async def _servers(place: Stage, issuer: Issuer) -> AsyncIterator[tuple[str, str, str]]:
     async with AsyncExitStack() as stack:
-        keys = {"FILLSTREAM_JWKS_URL": issuer.jwks_url}
+        keys = _POOL | {"FILLSTREAM_JWKS_URL": issuer.jwks_url}
         ours = await stack.enter_async_context(served(place, "fillstream", "serve", "orders", environment=keys))
-        bare = await stack.enter_async_context(served(place, "bench.peers.bare_orders", environment={}))
+        bare = await stack.enter_async_context(served(place, "bench.peers.bare_orders", environment=_POOL))
         guarded = await stack.enter_async_context(served(place, "bench.peers.guarded_orders", environment=keys))
         yield ours.url, bare.url, guarded.url
 

@@ -21,7 +21,6 @@ from fillstream.serve import bind, listening, stopping_on_signals
 from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
 
-_CONNECTIONS = 16
 ORDER = """
     INSERT INTO orders."order" (id, tenant_id, account_id, client_order_id, symbol, side, order_type, time_in_force,
                                 quantity, limit_price, reference_price, status, cumulative_quantity, commission,
@@ -84,7 +83,9 @@ async def place(body: OrderIn, request: Request) -> OrderOut:
 async def _serve() -> None:
     settings = Settings()
     url = settings.database_url.get_secret_value()
-    async with asyncpg.create_pool(url, min_size=_CONNECTIONS, max_size=_CONNECTIONS) as app.state.pool:
+    async with asyncpg.create_pool(
+        url, min_size=settings.database_pool_size, max_size=settings.database_pool_size
+    ) as app.state.pool:
         stopped = asyncio.Event()
         async with listening(app, bind("127.0.0.1", settings.http_port)), stopping_on_signals(stopped):
             await stopped.wait()

@@ -37,7 +37,7 @@ log = logger(__name__)
 
 MAX_RECORDS = 1_000
 _POLL_MS = 1_000
-# FastStream sleeps for as long after an empty poll, with records waiting.
+# What FastStream takes for the limit of a poll, and also sleeps after one that gave nothing.
 _SLEEP_MS = 1
 # A member that is dead, not slow, is replaced after this long: the least that a broker grants by default.
 _SESSION_MS = 6_000

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr
     """`postgresql://user:password@host:port/database`. The user must be able to take on the context's roles."""
-    database_pool_size: Annotated[int, Field(ge=1, le=100)] = 5
+    database_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
+    """Connections that a context's API may open, and as many that its consumer may; they are opened when needed."""
     kafka_bootstrap: str
     """`host:port[,host:port...]`."""
     kafka_security_protocol: SecurityProtocol = "PLAINTEXT"

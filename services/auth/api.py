@@ -41,8 +41,14 @@ Email = Annotated[
     AfterValidator(_address),
     Field(json_schema_extra={"format": "email"}),
 ]
+# No control characters, and something beside spaces; those around it are taken away afterwards, so that what the document
+# says of a name holds for what is sent.
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f]+$")
+    str,
+    StringConstraints(
+        min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+    ),
+    AfterValidator(lambda name: name.strip(" ")),
 ]
 PresentedToken = Secret[Annotated[str, StringConstraints(max_length=200)]]
 NewPassword = Secret[Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]]

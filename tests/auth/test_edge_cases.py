@@ -51,6 +51,8 @@ async def test_an_address_is_the_same_in_any_case(client: AsyncClient) -> None:
         ({"first_name": "A\0da"}, "/first_name"),
         ({"last_name": "x" * 151}, "/last_name"),
         ({"workspace_name": "a\nb"}, "/workspace_name"),
+        ({"workspace_name": "\rP"}, "/workspace_name"),
+        ({"last_name": "   "}, "/last_name"),
         ({"platform_role": "ADMIN"}, "/platform_role"),
     ],
 )

@@ -37,7 +37,7 @@ async def test_registering_makes_a_user_and_a_workspace_and_tells_of_it_once(cli
 
 
 async def test_a_person_who_logged_in_sees_who_they_are(client: AsyncClient) -> None:
-    person = await a_person(client, first_name="Ada", last_name="Lovelace")
+    person = await a_person(client, first_name=" Ada ", last_name="Lovelace")
 
     answer = await client.get("/v1/me", headers=person.bearer)
 

@@ -8,8 +8,10 @@ import time
 from contextvars import ContextVar
 
 import structlog
+from anyio import BrokenResourceError
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.kit.http.problems import METHODS, unexpected
@@ -30,6 +32,7 @@ _SECURITY_HEADERS = {
 _METHODS = frozenset(METHODS)
 # In the metric alone: the client left before there was an answer.
 _LEFT = 499
+_OF_LEAVING = (BrokenResourceError, ClientDisconnect)
 _STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 
 _cause: ContextVar[Cause] = ContextVar("cause")
@@ -49,6 +52,13 @@ def _cause_of(headers: Headers) -> Cause:
     if not _TRACEPARENT.match(traceparent):
         traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     return Cause(correlation_id, None, traceparent)
+
+
+def _is_of_leaving(error: Exception) -> bool:
+    """Whether nothing happened but that the client left: a stream then finds its end closed, here and there."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(_OF_LEAVING)[1] is None
+    return isinstance(error, _OF_LEAVING)
 
 
 class Observe:
@@ -81,9 +91,10 @@ class Observe:
         try:
             await self.app(scope, receive, answer)
         except Exception as error:
-            if status:  # half an answer is out; only the server can break it off
+            if not status:
+                await unexpected(self.context, error)(scope, receive, answer)
+            elif not _is_of_leaving(error):  # half an answer is out; only the server can break it off
                 raise
-            await unexpected(self.context, error)(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "other"
