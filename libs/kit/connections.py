@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Role = Literal["api", "worker"]
 Driver: TypeAlias = "asyncpg.Connection[Record]"
+# A consumer works on one transaction at a time; its measurements and the probes take the rest.
+_WORKER_CONNECTIONS = 4
 # A frozen process must not hold its locks for longer; no work between two statements takes near as long.
 _IDLE_IN_TRANSACTION_MS = 5_000
 _STATEMENT_MS = 60_000
@@ -37,9 +39,10 @@ def async_url(url: str) -> str:
 
 def engine(settings: Settings, schema: str, role: Role) -> AsyncEngine:
     """A pool of connections that work in a context's schema with one of its roles."""
+    size = settings.database_pool_size
     made = create_async_engine(
         async_url(settings.database_url.get_secret_value()),
-        pool_size=settings.database_pool_size,
+        pool_size=size if role == "api" else min(size, _WORKER_CONNECTIONS),
         max_overflow=0,
         # Errors are logged, and parameters hold what must not be.
         hide_parameters=True,

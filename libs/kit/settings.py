@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     database_url: SecretStr
     """`postgresql://user:password@host:port/database`. The user must be able to take on the context's roles."""
     database_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
-    """Connections that a context's API may open, and as many that its consumer may; they are opened when needed."""
+    """Connections that a context's API may open, each when it is needed. Its consumer has 4 of its own at most."""
     kafka_bootstrap: str
     """`host:port[,host:port...]`."""
     kafka_security_protocol: SecurityProtocol = "PLAINTEXT"

@@ -45,9 +45,7 @@ Email = Annotated[
 # says of a name holds for what is sent.
 Name = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-    ),
+    StringConstraints(min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"),
     AfterValidator(lambda name: name.strip(" ")),
 ]
 PresentedToken = Secret[Annotated[str, StringConstraints(max_length=200)]]
