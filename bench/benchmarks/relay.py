@@ -16,7 +16,7 @@ from bench.stage import Stage
 from bench.turns import in_turns
 from libs.kit.codec import headers_of
 from libs.kit.db import database
-from libs.kit.kafka import connection, create_topics, topic_specs
+from libs.kit.kafka import BATCH_BYTES, connection, create_topics, topic_specs
 from libs.kit.outbox import OutboxRow
 from libs.kit.relay import relay
 from libs.schema.orders import OrderFilled
@@ -99,7 +99,7 @@ async def _produce(place: Stage, events: Sequence[OutboxRow]) -> float:
 async def _producer(place: Stage) -> AsyncIterator[AIOKafkaProducer]:
     """One of aiokafka as it comes, as durable as the relay's, and with batches as large."""
     client = AIOKafkaProducer(
-        **connection(place.settings.kafka), acks="all", enable_idempotence=True, max_batch_size=131_072
+        **connection(place.settings.kafka), acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
     )
     await client.start()
     try:

@@ -11,13 +11,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from bench.peers.bare_orders import EVENT, ORDER, OrderIn, OrderOut
+from bench.peers.bare_orders import OrderIn, OrderOut, insert
 from fillstream.cli.shell import run
 from fillstream.serve import bind, listening, stopping_on_signals
 from libs.kit.db import Tx, database
 from libs.kit.http.app import Db, RequestCause, http_app
 from libs.kit.http.idempotency import IdempotencyKey, once
-from libs.kit.ids import uuid7
 from libs.kit.security import Caller, requires, token_verifier
 from libs.kit.settings import Settings
 
@@ -37,16 +36,7 @@ async def place(
     """Insert an order and its event."""
 
     async def work(tx: Tx) -> OrderOut:
-        placed = OrderOut(id=uuid7(), status="NEW", submitted_at=tx.now, **body.model_dump())
-        await tx.fetch(
-            ORDER, placed.id, caller.tenant_id, placed.account_id, str(placed.id), placed.symbol, placed.side,
-            placed.order_type, placed.time_in_force, placed.quantity, placed.limit_price, placed.submitted_at,
-        )  # fmt: skip
-        await tx.fetch(
-            EVENT, uuid7(), str(placed.account_id), caller.tenant_id, placed.id, placed.submitted_at,
-            placed.model_dump_json(),
-        )  # fmt: skip
-        return placed
+        return await insert(tx.fetch, body, caller.tenant_id)
 
     return await once(db, caller, cause, request, idempotency_key, 201, work)
 

@@ -20,6 +20,8 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from libs.kit.settings import KafkaSettings, Settings
 
 MAX_RECORD_BYTES = 1_048_576
+BATCH_BYTES = 131_072
+"""How much a producer sends to a partition at once."""
 REQUEST_MS = 10_000
 """How long an answer is waited for: longer than a group waits for a member that died, since its sessions last 6 s."""
 _KEYS = 16_384
@@ -72,7 +74,7 @@ async def producer(settings: KafkaSettings, client_id: str) -> AsyncIterator[AIO
         client_id=client_id,
         acks="all",
         enable_idempotence=True,
-        max_batch_size=131_072,
+        max_batch_size=BATCH_BYTES,
         max_request_size=MAX_RECORD_BYTES,
         request_timeout_ms=REQUEST_MS,
         partitioner=partition_of,
