@@ -9,10 +9,10 @@ services="auth billing marketdata notifications orders portfolio signals"
 extras=$(for service in $services embedded; do printf -- '--extra %s ' "$service"; done)
 
 # shellcheck disable=SC2086
-compile pyproject.toml $extras --group dev -o locks/dev.txt
+compile pyproject.toml $extras --extra aws --extra gcp --group dev -o locks/dev.txt
 # Quixstreams asks for older releases of pydantic and pydantic-settings; it runs with ours.
 # shellcheck disable=SC2086
-printf "pydantic>=2.14\npydantic-settings>=2.16\n" | compile pyproject.toml $extras --group dev --group bench -c locks/dev.txt --override - -o locks/bench.txt
+printf "pydantic>=2.14\npydantic-settings>=2.16\n" | compile pyproject.toml $extras --extra aws --extra gcp --group dev --group bench -c locks/dev.txt --override - -o locks/bench.txt
 # shellcheck disable=SC2086
 compile pyproject.toml $extras -c locks/dev.txt -o locks/embedded.txt
 for service in $services; do
