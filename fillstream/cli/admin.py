@@ -10,7 +10,8 @@ from fillstream.cli.shell import fail, run_on_servers
 from fillstream.installation import Installation
 from libs.kit.db import Tx, database
 from libs.kit.errors import Rejected
-from services.auth.commands import grant_admin, rotate_signing_key
+from services.auth.commands.signing_keys import rotate_signing_key
+from services.auth.commands.staff import grant_admin
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 

@@ -12,7 +12,8 @@ from libs.kit.http.app import http_app
 from libs.kit.relay import relay
 from libs.kit.security import KeySource, TokenVerifier
 from libs.kit.service import Service
-from services.auth import api, commands
+from services.auth import api
+from services.auth.commands.signing_keys import public_keys
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -21,7 +22,7 @@ from services.auth.tokens import Issuing
 def _own_keys(db: Database, issuing: Issuing) -> KeySource:
     async def read() -> KeySet:
         async with db.public() as tx:
-            return KeySet.import_key_set({"keys": [dict(key) for key in await commands.public_keys(tx, issuing)]})
+            return KeySet.import_key_set({"keys": [dict(key) for key in await public_keys(tx, issuing)]})
 
     return read
 

@@ -13,7 +13,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from libs.schema.auth import UserRegistered
-from services.auth import commands
+from services.auth.commands.signing_keys import rotate_signing_key
+from services.auth.commands.staff import grant_admin
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
 from tests.auth.builders import a_person, again, issuing, kid_of, log_in, refresh, register, verifier
 from tests.issuer import ALL_SCOPES
@@ -123,7 +124,7 @@ async def test_logging_out_ends_the_session_and_no_other(client: AsyncClient) ->
 async def test_an_admin_may_write_market_data_from_the_next_token_on(auth: Running, client: AsyncClient) -> None:
     person = await a_person(client)
     async with auth.db.work() as tx:
-        await commands.grant_admin(tx, "ADA@example.com")
+        await grant_admin(tx, "ADA@example.com")
 
     before = await verifier(client).verify(person.access_token)
     after = await verifier(client).verify((await log_in(client)).json()["access_token"])
@@ -135,7 +136,7 @@ async def test_a_new_key_is_public_before_it_signs(auth: Running, client: AsyncC
     person = await a_person(client)
     (first,) = (await client.get("/.well-known/jwks.json")).json()["keys"]
     async with auth.db.work() as tx:
-        successor = await commands.rotate_signing_key(tx, issuing(world))
+        successor = await rotate_signing_key(tx, issuing(world))
 
     waiting = await again(client, person.user_id)
     await world.fetch("UPDATE auth.signing_key SET active_from = active_from - interval '1 hour'")
@@ -156,7 +157,7 @@ async def test_a_service_that_cached_the_keys_before_a_rotation_accepts_the_next
     cached = verifier(client)
     await cached.verify(person.access_token)
     async with auth.db.work() as tx:
-        await commands.rotate_signing_key(tx, issuing(world))
+        await rotate_signing_key(tx, issuing(world))
     await world.fetch("UPDATE auth.signing_key SET active_from = active_from - interval '1 hour'")
     newer = await again(client, person.user_id)
 

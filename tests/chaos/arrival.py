@@ -11,7 +11,7 @@ import httpx2
 
 from libs.kit.db import database
 from libs.kit.ids import uuid7
-from services.auth.commands import grant_admin
+from services.auth.commands.staff import grant_admin
 from services.auth.settings import Settings as AuthSettings
 from tests.chaos.client import Client, Refused
 from tests.chaos.crowd import SYMBOLS, WORKSPACES, Crowd, Trader

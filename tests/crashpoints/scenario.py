@@ -18,7 +18,7 @@ from fillstream.contexts import load
 from libs.kit.dead_letters import open_letters
 from libs.kit.retry import discard
 from libs.schema.marketdata import BarClosed
-from services.auth.commands import grant_admin
+from services.auth.commands.staff import grant_admin
 from tests.crashpoints.client import Client
 from tests.crashpoints.stage import Stage
 

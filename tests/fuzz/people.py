@@ -13,7 +13,7 @@ from fillstream.contexts import load
 from fillstream.inflight import InFlight
 from fillstream.installation import Installation
 from libs.kit.db import database
-from services.auth.commands import grant_admin
+from services.auth.commands.staff import grant_admin
 
 _FEED = "feed"
 _TRADERS = ("ada", "ben")

@@ -19,7 +19,7 @@ from fillstream.installation import Installation
 from fillstream.serve import Serving, serving
 from libs.kit.db import database
 from libs.kit.settings import Settings
-from services.auth.commands import grant_admin
+from services.auth.commands.staff import grant_admin
 from services.auth.keys import KeyVault
 from services.auth.settings import Settings as AuthSettings
 from tests.auth.builders import Forger

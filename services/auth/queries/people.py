@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
-from services.auth import repository
 from services.auth.model import Role, User, Workspace
+from services.auth.repository import users
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Profile:
 
 async def credentials(tx: Tx, email: str) -> Credentials | None:
     """What to check a password against, or None when nobody has this address."""
-    user = await repository.find_user(tx, email)
+    user = await users.find_user(tx, email)
     return None if user is None else Credentials(user.id, user.default_workspace_id, user.password_hash)
 
 
 async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile:
     """The user, in the workspace that `tx` is a transaction of. Raises NotFound."""
-    member = await repository.find_member(tx, user_id)
+    member = await users.find_member(tx, user_id)
     workspace = await tx.scalar(select(Workspace).where(Workspace.id == workspace_id))
     if member is None or workspace is None:
         raise NotFound("user", user_id)

@@ -1,0 +1,61 @@
+"""What happens to signing keys? The first makes itself, each gives way to its successor."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from joserfc.jwk import OKPKey
+
+from libs.kit.db import Tx
+from services.auth.keys import generate_key, key_id, public_jwk
+from services.auth.model import SigningKey, signing_at
+from services.auth.repository import signing_keys
+from services.auth.tokens import Issuing
+
+
+async def public_keys(tx: Tx, issuing: Issuing) -> list[dict[str, str]]:
+    """The JSON Web Keys that valid tokens are signed with, now or soon. Makes the first one where there is none."""
+    await signing_key(tx, issuing)
+    return [key.public_jwk for key in await signing_keys.current(tx, tx.now - issuing.key_overlap)]
+
+
+async def signing_key(tx: Tx, issuing: Issuing) -> OKPKey:
+    """The private key that signs now."""
+    signing = signing_at(await signing_keys.current(tx, tx.now - issuing.key_overlap), tx.now)
+    if signing is None:
+        signing = await _first_key(tx, issuing)
+    return issuing.vault.open(signing.kid, signing.sealed_private_key)
+
+
+async def _first_key(tx: Tx, issuing: Issuing) -> SigningKey:
+    await signing_keys.lock(tx)
+    # Another replica may have made it while we waited.
+    made = signing_at(await signing_keys.current(tx, tx.now - issuing.key_overlap), tx.now)
+    return made or await _add_key(tx, issuing, timedelta(0))
+
+
+async def _add_key(tx: Tx, issuing: Issuing, lead: timedelta) -> SigningKey:
+    pair = generate_key()
+    key = SigningKey(
+        kid=key_id(pair),
+        sealed_private_key=issuing.vault.seal(pair),
+        public_jwk=public_jwk(pair),
+        active_from=tx.now + lead,
+    )
+    tx.add(key)
+    await tx.flush()
+    return key
+
+
+async def rotate_signing_key(tx: Tx, issuing: Issuing) -> SigningKey:
+    """Let a new key sign, once it has been public for `key_lead`; older ones stay public for `key_overlap` after that.
+
+    Needs a worker's transaction.
+    """
+    await signing_keys.lock(tx)
+    older = await signing_keys.current(tx, tx.now - issuing.key_overlap)
+    successor = await _add_key(tx, issuing, issuing.key_lead if older else timedelta(0))
+    for key in older:
+        if key.retired_at is None:
+            key.give_way(successor)
+    return successor

@@ -1,0 +1,22 @@
+"""What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn."""
+
+from services.auth.model.metadata import Base
+from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
+from services.auth.model.session import RefreshToken
+from services.auth.model.signing_key import SigningKey, signing_at
+from services.auth.model.user import User, email_key
+from services.auth.model.workspace import Membership, Workspace
+
+__all__ = [
+    "SCOPES_OF_ROLE",
+    "Base",
+    "Membership",
+    "PlatformRole",
+    "RefreshToken",
+    "Role",
+    "SigningKey",
+    "User",
+    "Workspace",
+    "email_key",
+    "signing_at",
+]

@@ -1,0 +1,17 @@
+"""Which tables does the context have? All that are mapped on this."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+from libs.kit.backbone import add_backbone
+
+
+class Base(DeclarativeBase):
+    """The tables of this context."""
+
+    metadata = MetaData(schema="auth")
+
+
+add_backbone(Base.metadata)

@@ -1,0 +1,32 @@
+"""Who may do what? Each role is a named set of scopes, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class PlatformRole(StrEnum):
+    """What a user is to the whole installation."""
+
+    USER = "USER"
+    ADMIN = "ADMIN"
+
+
+class Role(StrEnum):
+    """What a user is in one workspace."""
+
+    OWNER = "OWNER"
+
+
+SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType({
+    Role.OWNER: frozenset({
+        "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
+        "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
+        "notifications:write",
+    }),
+    PlatformRole.USER: frozenset(),
+    # Market data belongs to every workspace, so that no single one may write it.
+    PlatformRole.ADMIN: frozenset({"marketdata:write"}),
+})  # fmt: skip

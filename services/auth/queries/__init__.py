@@ -1,0 +1,1 @@
+"""What can be read? Who somebody is, and what a password is checked against."""
