@@ -57,6 +57,7 @@ async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
                 "database_url": endpoints.database_url,
                 "kafka_bootstrap": endpoints.kafka_bootstrap,
                 "auth_key_secret": "only-for-this-benchmark-and-long-enough",
+                "mail_token_secret": "only-for-this-benchmark-and-long-enough",
                 "log_level": "WARNING",
             }
         )

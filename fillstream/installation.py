@@ -109,6 +109,7 @@ def _embedded(where: Path, endpoints: Endpoints) -> Installation:
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
             "auth_key_secret": _kept_secret(where / "auth_key_secret"),
+            "mail_token_secret": _kept_secret(where / "mail_token_secret"),
         }
     )
 

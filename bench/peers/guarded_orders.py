@@ -17,6 +17,7 @@ from fillstream.serve import bind, listening, stopping_on_signals
 from libs.kit.db import Tx, database
 from libs.kit.http.app import Db, RequestCause, http_app
 from libs.kit.http.idempotency import IdempotencyKey, once
+from libs.kit.revocations import Revocations
 from libs.kit.security import Caller, requires, token_verifier
 from libs.kit.settings import Settings
 
@@ -43,7 +44,7 @@ async def place(
 
 async def _serve() -> None:
     settings, stopped = Settings(), asyncio.Event()
-    async with database(settings, "orders") as db, token_verifier(settings) as tokens:
+    async with database(settings, "orders") as db, token_verifier(settings, Revocations()) as tokens:
         app = http_app("orders", settings, routers=[router], db=db, tokens=tokens, probes=())
         async with listening(app, bind("127.0.0.1", settings.http_port)), stopping_on_signals(stopped):
             await stopped.wait()

@@ -7,7 +7,9 @@ FillstreamError
 │   ├── Forbidden          403  known, but not allowed; also limits of a plan
 │   ├── NotFound           404  nothing of that id in this workspace
 │   ├── Conflict           409  at odds with what is there
-│   └── TooLarge           413  more than we take
+│   ├── TooLarge           413  more than we take
+│   ├── TooMany            429  too often; says when to come again
+│   └── Overloaded         503  more at once than can be done now; nothing was changed
 └── Fatal                  an operator has to act: the process stops and its supervisor starts it anew
 """
 
@@ -91,6 +93,20 @@ class TooLarge(Rejected):
 
     status = 413
     slug = "too-large"
+
+
+class TooMany(Rejected):
+    """The caller came too often."""
+
+    status = 429
+    slug = "too-many"
+
+
+class Overloaded(Rejected):
+    """More is asked for at once than can be done; nothing was changed."""
+
+    status = 503
+    slug = "overloaded"
 
 
 class Fatal(FillstreamError):

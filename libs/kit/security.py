@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated
 from uuid import UUID
@@ -23,6 +24,7 @@ from joserfc.jwk import KeySet, KeySetSerialization
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
 from libs.kit.ids import uuid_of
 from libs.kit.logging import logger
+from libs.kit.revocations import Granted, Revocations
 from libs.kit.settings import Settings
 
 log = logger(__name__)
@@ -46,6 +48,10 @@ class Caller:
     """The one workspace that the token is for."""
     scopes: frozenset[str]
     token_id: UUID
+    session_id: UUID | None = None
+    """The session that the token came from; None for one that came from none."""
+    authenticated_at: datetime | None = None
+    """When the person last showed who they are, by password or better."""
 
 
 class KeysUnavailable(Rejected):
@@ -62,6 +68,7 @@ class TokenVerifier:
     source: KeySource
     issuer: str
     audience: str
+    revoked: Revocations = field(default_factory=Revocations)
     _keys: KeySet = field(default_factory=lambda: KeySet([]))
     _fetched_at: float = float("-inf")
     _failed_at: float = float("-inf")
@@ -71,15 +78,24 @@ class TokenVerifier:
         """The caller. Raises Unauthenticated when the token is not one of ours, or not for us, or not now."""
         try:
             claims = await self._claims(token)
-            return Caller(
+            caller = Caller(
                 uuid_of(claims["sub"]),
                 uuid_of(claims["tid"]),
                 frozenset(claims["scope"].split()),
                 uuid_of(claims["jti"]),
+                uuid_of(claims["sid"]) if "sid" in claims else None,
+                _moment(claims["auth_time"]) if "auth_time" in claims else None,
             )
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            self._refuse_revoked(Granted(caller.user_id, caller.tenant_id, caller.session_id, _moment(claims["iat"])))
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             detail = "the access token is not valid, or no longer"
             raise Unauthenticated(detail) from error
+        return caller
+
+    def _refuse_revoked(self, granted: Granted) -> None:
+        if self.revoked.cover(granted):
+            msg = "the token was revoked"
+            raise ValueError(msg)
 
     async def _claims(self, token: str) -> dict[str, str]:
         await self._refresh_if_older_than(_REFRESH_SECONDS)
@@ -97,6 +113,7 @@ class TokenVerifier:
             iss={"essential": True, "value": self.issuer},
             aud={"essential": True, "value": self.audience},
             exp={"essential": True},
+            iat={"essential": True},
             sub={"essential": True},
         )
         registry.validate(decoded.claims)
@@ -125,6 +142,11 @@ class TokenVerifier:
         self._fetched_at = time.monotonic()
 
 
+def _moment(seconds: str | float) -> datetime:
+    """A NumericDate (RFC 7519), which may have a fraction."""
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """The system's authorities, read once: each reading takes a tenth of a second."""
@@ -132,8 +154,8 @@ def _trusted() -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def token_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
-    """Checks tokens with the keys at `jwks_url`."""
+async def token_verifier(settings: Settings, revoked: Revocations) -> AsyncIterator[TokenVerifier]:
+    """Checks tokens with the keys at `jwks_url`, and refuses those that were revoked."""
     async with httpx2.AsyncClient(timeout=_FETCH_SECONDS, trust_env=False, verify=_trusted()) as client:
 
         async def fetch() -> KeySet:
@@ -142,7 +164,7 @@ async def token_verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
             document: KeySetSerialization = response.json()
             return KeySet.import_key_set(document)
 
-        yield TokenVerifier(fetch, settings.token_issuer, settings.token_audience)
+        yield TokenVerifier(fetch, settings.token_issuer, settings.token_audience, revoked)
 
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of POST /v1/auth/login.")

@@ -1,10 +1,51 @@
-"""What does auth tell? Who registered, and which workspace that made."""
+"""What does auth tell? Who people are, which of their sessions and passwords changed, and whose access has ended."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from uuid import UUID
 
 from libs.schema.event import DomainEvent
+from libs.schema.values import UtcDatetime
+
+
+class LockReason(StrEnum):
+    """Why nobody can log in as a person for a while."""
+
+    FAILED_LOGINS = "FAILED_LOGINS"
+    SUPPORT = "SUPPORT"
+
+
+class PasswordChange(StrEnum):
+    """How a password came to be another one."""
+
+    CHANGED = "CHANGED"
+    """By somebody who knew the old one."""
+    RESET = "RESET"
+    """By the holder of a token that was sent to the person's address."""
+
+
+class SessionEnd(StrEnum):
+    """Why a session is over before its time."""
+
+    LOGOUT = "LOGOUT"
+    REVOKED = "REVOKED"
+    """By its owner, from another session."""
+    PASSWORD_CHANGED = "PASSWORD_CHANGED"
+    COMPROMISED = "COMPROMISED"
+    """A refresh token came a second time: somebody else has it."""
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    """The person was deactivated or deleted."""
+
+
+class MailTemplate(StrEnum):
+    """What a mail is about."""
+
+    VERIFY_EMAIL = "VERIFY_EMAIL"
+    RESET_PASSWORD = "RESET_PASSWORD"
+    PASSWORD_CHANGED = "PASSWORD_CHANGED"
+    ACCOUNT_LOCKED = "ACCOUNT_LOCKED"
+    SESSION_COMPROMISED = "SESSION_COMPROMISED"
 
 
 class UserRegistered(DomainEvent, topic="auth.v1", key="workspace_id"):
@@ -15,3 +56,144 @@ class UserRegistered(DomainEvent, topic="auth.v1", key="workspace_id"):
     email: str
     first_name: str | None = None
     last_name: str | None = None
+
+
+class UserChanged(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """What a person says of themselves changed; replaces what was said before."""
+
+    user_id: UUID
+    workspace_id: UUID
+    email: str
+    username: str | None
+    first_name: str | None
+    last_name: str | None
+    avatar_url: str | None
+    phone_number: str | None
+    time_zone: str
+    language: str
+
+
+class EmailVerified(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A person showed that mail to their address reaches them."""
+
+    user_id: UUID
+    workspace_id: UUID
+    email: str
+
+
+class UserLocked(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """Nobody can log in as this person for a while; sessions go on."""
+
+    user_id: UUID
+    workspace_id: UUID
+    reason: LockReason
+    locked_until: UtcDatetime
+
+
+class UserUnlocked(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """The person can log in again before the lock's time was over."""
+
+    user_id: UUID
+    workspace_id: UUID
+
+
+class UserDeactivated(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """The person can't log in any more, and their sessions are over."""
+
+    user_id: UUID
+    workspace_id: UUID
+
+
+class UserReactivated(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A deactivated person can log in again."""
+
+    user_id: UUID
+    workspace_id: UUID
+
+
+class UserDeleted(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """The person is gone for all to see; what was kept can be restored."""
+
+    user_id: UUID
+    workspace_id: UUID
+
+
+class UserRestored(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A deleted person is there again."""
+
+    user_id: UUID
+    workspace_id: UUID
+
+
+class RoleChanged(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """What a person is to the whole installation changed."""
+
+    user_id: UUID
+    workspace_id: UUID
+    platform_role: str
+    previous_role: str
+
+
+class PasswordChanged(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A person has another password; all of their other sessions are over."""
+
+    user_id: UUID
+    workspace_id: UUID
+    change: PasswordChange
+
+
+class SessionOpened(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """Somebody logged in."""
+
+    session_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    device: str
+    address: str | None
+
+
+class SessionRevoked(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A session is over before its time."""
+
+    session_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    reason: SessionEnd
+
+
+class SessionCompromised(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A refresh token of the session came a second time: one of the two who had it is a thief."""
+
+    session_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    device: str
+    address: str | None
+    """From where the second one came."""
+
+
+class AccessRevoked(DomainEvent, topic="access.v1", key="user_id"):
+    """Access tokens of a person that were issued before a moment are no longer taken, by anybody."""
+
+    user_id: UUID
+    session_id: UUID | None
+    """The one session that is meant; None for all of them."""
+    workspace_id: UUID | None
+    """The one workspace that is meant; None for all of them."""
+    issued_before: UtcDatetime
+
+
+class MailRequested(DomainEvent, topic="mail.v1", key="user_id"):
+    """A person has to be told something at their address, whether or not they look at the application.
+
+    The secret of a mail that opens a door is not told: who sends it derives it from `mail_id`.
+    """
+
+    mail_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    address: str
+    template: MailTemplate
+    language: str
+    expires_at: UtcDatetime | None
+    """When the mail's secret stops working; None where it has none."""

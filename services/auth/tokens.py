@@ -1,10 +1,9 @@
-"""What do tokens look like? Access tokens are signed claims (RFC 9068); refresh tokens are random and name their workspace."""
+"""What do tokens look like? Access tokens are signed claims (RFC 9068); all others are random and name their home."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,36 +18,48 @@ from services.auth.keys import KeyVault, key_id
 from services.auth.settings import Settings
 
 _SECRET_BYTES = 32
+SPENT = "the token is not valid, or no longer"
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshToken:
-    """A refresh token as its holder has it: the workspace, so that row-level security can find it, and a secret."""
+class Ticket:
+    """A secret as its holder has it: with the home that it is kept in, so that row-level security can find it."""
 
-    workspace_id: UUID
+    home_id: UUID
     secret: str = field(repr=False)
 
     @classmethod
-    def generate(cls, workspace_id: UUID) -> RefreshToken:
+    def generate(cls, home_id: UUID) -> Ticket:
         """A new one, with 256 random bits."""
-        return cls(workspace_id, secrets.token_urlsafe(_SECRET_BYTES))
+        return cls(home_id, secrets.token_urlsafe(_SECRET_BYTES))
 
     @classmethod
-    def parse(cls, text: str) -> RefreshToken:
-        """The token that a client sends. Raises Unauthenticated when it can't be one of ours."""
-        workspace, _, secret = text.partition(".")
+    def parse(cls, text: str) -> Ticket:
+        """The ticket that a client sends. Raises Unauthenticated when it can't be one of ours."""
+        home, _, secret = text.partition(".")
         try:
-            return cls(UUID(workspace), secret)
+            return cls(UUID(home), secret)
         except ValueError:
-            raise Unauthenticated("the refresh token is not valid, or no longer") from None
+            raise Unauthenticated(SPENT) from None
 
     def __str__(self) -> str:
-        return f"{self.workspace_id}.{self.secret}"
+        return f"{self.home_id}.{self.secret}"
 
     @property
     def digest(self) -> bytes:
         """SHA-256 of the secret, which is random enough to need no salt."""
         return hashlib.sha256(self.secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an access token lets its bearer do: act for a person in one workspace, for a short time."""
+
+    user_id: UUID
+    workspace_id: UUID
+    session_id: UUID
+    scopes: frozenset[str]
+    authenticated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,7 @@ class Issuing:
     audience: str
     access_lifetime: timedelta
     refresh_lifetime: timedelta
+    session_lifetime: timedelta
     key_overlap: timedelta
     key_lead: timedelta
 
@@ -72,23 +84,24 @@ class Issuing:
             settings.token_audience,
             timedelta(seconds=settings.auth_access_token_seconds),
             timedelta(seconds=settings.auth_refresh_token_seconds),
+            timedelta(days=settings.auth_session_days),
             timedelta(seconds=settings.auth_key_overlap_seconds),
             timedelta(seconds=settings.auth_key_lead_seconds),
         )
 
-    def access_token(
-        self, key: OKPKey, user_id: UUID, workspace_id: UUID, scopes: Collection[str], now: datetime
-    ) -> str:
-        """A signed token that lets its bearer act for a user in one workspace, for a short time."""
-        issued = int(now.timestamp())
+    def access_token(self, key: OKPKey, grant: Grant, now: datetime) -> str:
+        """The signed token of a grant (RFC 9068). Its times are exact, so that a revocation meets those before it alone."""
+        issued = round(now.timestamp(), 3)
         claims: dict[str, object] = {
             "iss": self.issuer,
             "aud": self.audience,
-            "sub": str(user_id),
-            "tid": str(workspace_id),
-            "scope": " ".join(sorted(scopes)),
+            "sub": str(grant.user_id),
+            "tid": str(grant.workspace_id),
+            "sid": str(grant.session_id),
+            "scope": " ".join(sorted(grant.scopes)),
+            "auth_time": int(grant.authenticated_at.timestamp()),
             "iat": issued,
-            "exp": issued + int(self.access_lifetime.total_seconds()),
+            "exp": int(issued) + int(self.access_lifetime.total_seconds()),
             "jti": str(uuid7()),
         }
         header = {"alg": ALGORITHM, "typ": ACCESS_TOKEN_TYPE, "kid": key_id(key)}

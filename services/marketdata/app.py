@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from libs.kit.db import database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
+from libs.kit.revocations import revocations
 from libs.kit.security import token_verifier
 from libs.kit.service import Service
 from services.marketdata import api
@@ -20,8 +21,9 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
     async with (
         database(settings, "marketdata") as db,
         relay(db, settings) as relay_,
-        token_verifier(settings) as tokens,
+        revocations(settings) as (revoked, revocations_),
+        token_verifier(settings, revoked) as tokens,
     ):
-        probes = (relay_,)
+        probes = (relay_, revocations_)
         http = http_app("marketdata", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
         yield Service("marketdata", http, probes)

@@ -9,6 +9,7 @@ from libs.kit.consumer import consumer
 from libs.kit.db import database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
+from libs.kit.revocations import revocations
 from libs.kit.security import token_verifier
 from libs.kit.service import Service
 from services.notifications import api
@@ -25,9 +26,10 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         relay(db, settings) as relay_,
         consumer(db, settings, handlers(settings)) as consumer_,
         streams(db, settings) as (streams_, waker),
-        token_verifier(settings) as tokens,
+        revocations(settings) as (revoked, revocations_),
+        token_verifier(settings, revoked) as tokens,
     ):
-        probes = (relay_, consumer_, waker)
+        probes = (relay_, consumer_, waker, revocations_)
         http = http_app("notifications", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
         http.state.streams = streams_
         yield Service("notifications", http, probes, drain=streams_.close)

@@ -9,6 +9,7 @@ from libs.kit.consumer import consumer
 from libs.kit.db import database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
+from libs.kit.revocations import revocations
 from libs.kit.security import token_verifier
 from libs.kit.service import Service
 from services.signals import api
@@ -23,8 +24,9 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         database(settings, "signals") as db,
         relay(db, settings) as relay_,
         consumer(db, settings, handlers(settings)) as consumer_,
-        token_verifier(settings) as tokens,
+        revocations(settings) as (revoked, revocations_),
+        token_verifier(settings, revoked) as tokens,
     ):
-        probes = (relay_, consumer_)
+        probes = (relay_, consumer_, revocations_)
         http = http_app("signals", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
         yield Service("signals", http, probes)

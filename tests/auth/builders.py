@@ -20,6 +20,7 @@ from services.auth.tokens import Issuing
 from tests.world import World
 
 SECRET = "a made-up secret of more than 32 characters"
+MAIL_SECRET = "another made-up secret of more than 32 characters"
 PASSWORD = "correct horse battery staple"
 EMAIL = "ada@example.com"
 _JSON = {"content-type": "application/json"}

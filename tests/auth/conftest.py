@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx2 import AsyncClient
 
-from tests.auth.builders import SECRET
+from tests.auth.builders import MAIL_SECRET, SECRET
 from tests.world import Running, World
 
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FILLSTREAM_AUTH_KEY_SECRET", SECRET)
+    monkeypatch.setenv("FILLSTREAM_MAIL_TOKEN_SECRET", MAIL_SECRET)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ _SETTINGS: Mapping[str, object] = {
     # Valued at closes that lie in the past, a fill changes few of them.
     "portfolio_mark_timeframe": "5m",
     "auth_key_secret": "not much of a secret, but a long one",
+    "mail_token_secret": "not much of a secret, but a long one",
     # A clock that jumps by an hour ends no session.
     "auth_access_token_seconds": 86_400,
     "auth_key_overlap_seconds": 86_400,

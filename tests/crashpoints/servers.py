@@ -46,6 +46,7 @@ class Servers:
             "kafka_prefix": f"{name}-",
             "kafka_partitions": 2,
             "auth_key_secret": _SECRET,
+            "mail_token_secret": _SECRET,
         }
         where = Installation(values).sibling_database(name)
         settings = where.settings(Settings)

@@ -83,6 +83,7 @@ async def an_installation(stack: Endpoints, template: str) -> AsyncIterator[Inst
         {
             "database_url": stack.database_url, "kafka_bootstrap": stack.kafka_bootstrap, "kafka_prefix": f"{name}-",
             "kafka_partitions": 2, "http_port": 0, "auth_key_secret": "not much of a secret, but a long one",
+            "mail_token_secret": "not much of a secret, but a long one",
         }
     ).sibling_database(name)  # fmt: skip
     settings = where.settings(Settings)

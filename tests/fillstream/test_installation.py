@@ -16,7 +16,7 @@ from libs.kit.settings import Settings
 
 URL = "postgresql://someone:hush-hush@127.0.0.1:5432/fillstream"
 OWN = {"FILLSTREAM_DATABASE_URL": URL, "FILLSTREAM_KAFKA_BOOTSTRAP": "127.0.0.1:9092"}
-KNOWN = {"database_url": URL, "kafka_bootstrap": "127.0.0.1:9092"}
+KNOWN = {"database_url": URL, "kafka_bootstrap": "127.0.0.1:9092", "mail_token_secret": "m" * 32}
 
 
 @pytest.fixture(autouse=True)

@@ -66,6 +66,7 @@ def _installation(endpoints: Endpoints) -> Installation:
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
             "auth_key_secret": _SECRET,
+            "mail_token_secret": _SECRET,
             "auth_access_token_seconds": _TOKEN_SECONDS,
             "http_port": port,
             "jwks_url": f"http://127.0.0.1:{port}/.well-known/jwks.json",

@@ -20,6 +20,7 @@ from libs.kit.errors import Conflict, Forbidden, Invalid, NotFound, Rejected, To
 from libs.kit.http.app import Db, RequestCause, http_app
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.revocations import Revocations
 from libs.kit.security import Caller, KeysUnavailable, requires, token_verifier
 from libs.kit.settings import Settings
 from libs.schema.values import Price, UtcDatetime
@@ -135,6 +136,6 @@ class Api:
 @asynccontextmanager
 async def running_api(settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
     """The app over its database, without anything that consumes or publishes."""
-    async with database(settings, "probe") as db, token_verifier(settings) as tokens:
+    async with database(settings, "probe") as db, token_verifier(settings, Revocations()) as tokens:
         http = http_app("probe", settings, routers=[router], db=db, tokens=tokens, probes=())
         yield Api(http, issuer, db, settings.database_url.get_secret_value())

@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from libs.kit.db import database
 from libs.kit.health import Probe, ProbeFailed
 from libs.kit.http.app import http_app
+from libs.kit.revocations import Revocations
 from libs.kit.security import token_verifier
 from libs.kit.settings import Settings
 from tests.kit.api import Api
@@ -68,7 +69,7 @@ async def test_no_origin_may_call_unless_it_is_named(anonymous: AsyncClient) -> 
 
 async def test_a_named_origin_may_call_and_no_other(settings: Settings, api: Api) -> None:
     named = settings.model_copy(update={"http_cors_origins": ("https://app.example",)})
-    async with database(named, "probe") as db, token_verifier(named) as tokens:
+    async with database(named, "probe") as db, token_verifier(named, Revocations()) as tokens:
         app = http_app("probe", named, routers=[], db=db, tokens=tokens, probes=())
         async with Api(app, api.issuer, db, "").client() as client:
             ours = await client.get("/healthz", headers={"Origin": "https://app.example"})
@@ -87,7 +88,7 @@ async def test_a_part_that_is_not_well_makes_the_process_not_ready(settings: Set
     def fail() -> None:
         raise ProbeFailed("the relay has not completed a pass for 31 s")
 
-    async with database(settings, "probe") as db, token_verifier(settings) as tokens:
+    async with database(settings, "probe") as db, token_verifier(settings, Revocations()) as tokens:
         probes = (Probe("relay", fail), Probe("consumer", lambda: None))
         app = http_app("probe", settings, routers=[], db=db, tokens=tokens, probes=probes)
         async with Api(app, api.issuer, db, "").client() as client:

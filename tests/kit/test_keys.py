@@ -8,6 +8,7 @@ import pytest
 from joserfc.jwk import KeySet
 
 from libs.kit.errors import Unauthenticated
+from libs.kit.revocations import Revocations
 from libs.kit.security import KeysUnavailable, TokenVerifier, token_verifier
 from libs.kit.settings import Settings
 from tests.kit.tokens import Auth, a_key
@@ -99,6 +100,6 @@ async def test_a_document_that_holds_no_keys_is_as_good_as_none(document: object
 
 async def test_a_jwks_server_that_is_away_is_said_so(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"jwks_url": "http://127.0.0.1:9/jwks.json"})
-    async with token_verifier(nowhere) as verifier:
+    async with token_verifier(nowhere, Revocations()) as verifier:
         with pytest.raises(KeysUnavailable):
             await verifier.verify(Auth().token())

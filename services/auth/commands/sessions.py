@@ -1,80 +1,120 @@
-"""What happens to a session? It is opened by a login, continued by refresh tokens, and closed or revoked."""
+"""What happens to a session? It is opened by a login, continued by refresh tokens, and ended."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from libs.kit.db import Tx
-from libs.kit.errors import Unauthenticated
 from libs.kit.ids import uuid7
-from services.auth import tokens
+from libs.schema.auth import MailTemplate, SessionEnd
+from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
-from services.auth.model import SCOPES_OF_ROLE, PlatformRole, RefreshToken
+from services.auth.model import SCOPES_OF_ROLE, Origin, PlatformRole, RefreshToken, Role, Session, User
 from services.auth.repository import sessions, users
-from services.auth.repository.users import Member
-from services.auth.tokens import Issuing
+from services.auth.tokens import Grant, Issuing, Ticket
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Tokens:
     """What a client holds after logging in."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: timedelta
     workspace_id: UUID
+    session_id: UUID
 
 
-async def open_session(tx: Tx, issuing: Issuing, workspace_id: UUID, user_id: UUID) -> Session:
-    """Log in a user whose password was right. Raises Unauthenticated when they may not act for the workspace."""
-    member = await users.find_member(tx, user_id)
-    if member is None:
-        raise Unauthenticated("the e-mail address or the password is wrong")
-    member.user.last_login_at = tx.now
-    return await _issue(tx, issuing, member, workspace_id, family_id=None)
+async def open_session(tx: Tx, issuing: Issuing, user: User, workspace_id: UUID, origin: Origin) -> Tokens | None:
+    """Log in a user who showed who they are; None when they are no member of the workspace.
+
+    `tx` is a transaction of the user's home, whose row it has locked.
+    """
+    role = await users.role_in(tx, user.id, workspace_id)
+    if role is None:
+        return None
+    user.last_login_at = tx.now
+    session = Session(
+        id=uuid7(),
+        tenant_id=user.default_workspace_id,
+        version=0,
+        user_id=user.id,
+        workspace_id=workspace_id,
+        device=origin.device,
+        address=origin.address,
+        authenticated_at=tx.now,
+        last_seen_at=tx.now,
+        expires_at=tx.now + issuing.session_lifetime,
+    )
+    tx.add(session)
+    await tx.flush()
+    tx.publish(session, *session.open(tx.now))
+    return await _issue(tx, issuing, session, _scopes(user, role))
 
 
-async def continue_session(tx: Tx, issuing: Issuing, presented: tokens.RefreshToken) -> Session | None:
+async def continue_session(
+    tx: Tx, issuing: Issuing, mailing: Mailing, presented: Ticket, origin: Origin
+) -> Tokens | None:
     """Exchange a refresh token for new tokens; None when it is not usable.
 
-    One that was used before has been stolen, from us or by us: then the whole session is revoked, so the caller must
+    One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
     commit before it refuses.
     """
-    token = await sessions.lock_session(tx, presented.digest)
-    if token is None:
+    held = await sessions.lock_by_token(tx, presented.digest)
+    if held is None or not held.session.is_open(tx.now):
         return None
+    token, session = held.token, held.session
+    user = await users.lock_user(tx, session.user_id)
     if token.used_at is not None:
-        await sessions.revoke_family(tx, token.family_id, tx.now)
+        tx.publish(session, *session.compromise(origin, tx.now))
+        mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
         return None
-    member = await users.find_member(tx, token.user_id)
-    if member is None or not token.is_usable(tx.now):
+    role = await users.role_in(tx, user.id, session.workspace_id)
+    if role is None or not user.is_present or tx.now >= token.expires_at:
         return None
     token.used_at = tx.now
-    return await _issue(tx, issuing, member, presented.workspace_id, token.family_id)
+    session.see(origin, tx.now)
+    return await _issue(tx, issuing, session, _scopes(user, role))
 
 
-async def close_session(tx: Tx, presented: tokens.RefreshToken) -> None:
-    """Log out: no refresh token of the session works any more. An unknown one changes nothing."""
-    token = await sessions.lock_session(tx, presented.digest)
-    if token is not None:
-        await sessions.revoke_family(tx, token.family_id, tx.now)
+async def close_session(tx: Tx, presented: Ticket) -> None:
+    """Log out: no token of the session works any more. An unknown one changes nothing."""
+    held = await sessions.lock_by_token(tx, presented.digest)
+    if held is not None:
+        tx.publish(held.session, *held.session.end(SessionEnd.LOGOUT, tx.now))
 
 
-async def _issue(tx: Tx, issuing: Issuing, member: Member, workspace_id: UUID, family_id: UUID | None) -> Session:
-    refresh, token_id = tokens.RefreshToken.generate(workspace_id), uuid7()
+async def revoke_session(tx: Tx, user_id: UUID, session_id: UUID) -> None:
+    """End one session of a person. Raises NotFound."""
+    session = await sessions.lock_session(tx, user_id, session_id)
+    tx.publish(session, *session.end(SessionEnd.REVOKED, tx.now))
+
+
+async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, spared: UUID | None = None) -> Sequence[UUID]:
+    """End all sessions of a person but one; gives their ids."""
+    ended = [session for session in await sessions.lock_open_sessions(tx, user_id) if session.id != spared]
+    for session in ended:
+        tx.publish(session, *session.end(by, tx.now))
+    return [session.id for session in ended]
+
+
+def _scopes(user: User, role: Role) -> frozenset[str]:
+    return SCOPES_OF_ROLE[role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
+
+
+async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[str]) -> Tokens:
+    refresh = Ticket.generate(session.tenant_id)
     tx.add(
         RefreshToken(
-            id=token_id,
-            tenant_id=workspace_id,
-            user_id=member.user.id,
-            family_id=family_id or token_id,
+            tenant_id=session.tenant_id,
+            session_id=session.id,
             token_hash=refresh.digest,
-            expires_at=tx.now + issuing.refresh_lifetime,
+            expires_at=min(tx.now + issuing.refresh_lifetime, session.expires_at),
         )
     )
-    scopes = SCOPES_OF_ROLE[member.role] | SCOPES_OF_ROLE[PlatformRole(member.user.platform_role)]
-    key = await signing_key(tx, issuing)
-    access = issuing.access_token(key, member.user.id, workspace_id, scopes, tx.now)
-    return Session(access, str(refresh), issuing.access_lifetime, workspace_id)
+    grant = Grant(session.user_id, session.workspace_id, session.id, scopes, session.authenticated_at)
+    access = issuing.access_token(await signing_key(tx, issuing), grant, tx.now)
+    return Tokens(access, str(refresh), issuing.access_lifetime, session.workspace_id, session.id)

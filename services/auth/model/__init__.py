@@ -2,7 +2,9 @@
 
 from services.auth.model.metadata import Base
 from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
-from services.auth.model.session import RefreshToken
+from services.auth.model.login import Login, LoginGuard
+from services.auth.model.mailed_token import MailedToken
+from services.auth.model.session import Origin, RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.user import User, email_key
 from services.auth.model.workspace import Membership, Workspace
@@ -10,10 +12,15 @@ from services.auth.model.workspace import Membership, Workspace
 __all__ = [
     "SCOPES_OF_ROLE",
     "Base",
+    "Login",
+    "LoginGuard",
+    "MailedToken",
     "Membership",
+    "Origin",
     "PlatformRole",
     "RefreshToken",
     "Role",
+    "Session",
     "SigningKey",
     "User",
     "Workspace",

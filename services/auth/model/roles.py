@@ -30,3 +30,8 @@ SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType(
     # Market data belongs to every workspace, so that no single one may write it.
     PlatformRole.ADMIN: frozenset({"marketdata:write"}),
 })  # fmt: skip
+
+
+def one_of(column: str, words: type[StrEnum]) -> str:
+    """The condition of a check constraint: the column holds one of the enumeration's words."""
+    return f"{column} IN ({', '.join(repr(str(word)) for word in words)})"

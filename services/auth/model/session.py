@@ -1,39 +1,115 @@
-"""What is a session? Refresh tokens that follow each other, each used once."""
+"""What is a session? One login on one device: refresh tokens that follow each other, each used once."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.ids import uuid7
-from libs.kit.model import Moment
+from libs.kit.model import Moment, TenantOwned
+from libs.schema.auth import AccessRevoked, SessionCompromised, SessionEnd, SessionOpened, SessionRevoked
+from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
+from services.auth.model.roles import one_of
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From where a request came."""
+
+    address: str | None
+    """The client's IP address."""
+    device: str
+    """What the client calls itself: its User-Agent, shortened; empty when it says nothing."""
+
+
+class Session(TenantOwned, Base):
+    """One login, kept in its person's home; its tokens are for `workspace_id`."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        CheckConstraint(one_of("ended_by", SessionEnd), name="session_ended_by"),
+        Index("session_user", "user_id", "id"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.user.id"))
+    workspace_id: Mapped[UUID]
+    device: Mapped[str]
+    address: Mapped[str | None]
+    authenticated_at: Mapped[Moment]
+    """When the person last showed who they are."""
+    last_seen_at: Mapped[Moment]
+    expires_at: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    ended_by: Mapped[str | None]
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether it can be gone on with."""
+        return self.ended_at is None and at < self.expires_at
+
+    def open(self, at: datetime) -> list[DomainEvent]:
+        """Tell that somebody logged in."""
+        return [
+            SessionOpened(
+                occurred_at=at,
+                session_id=self.id,
+                user_id=self.user_id,
+                workspace_id=self.tenant_id,
+                device=self.device,
+                address=self.address,
+            )
+        ]
+
+    def see(self, origin: Origin, at: datetime) -> None:
+        """The person is still there, maybe from elsewhere."""
+        self.device, self.address, self.last_seen_at = origin.device, origin.address, at
+
+    def end(self, by: SessionEnd, at: datetime) -> list[DomainEvent]:
+        """No token of it works any more."""
+        if self.ended_at is not None:
+            return []
+        self.ended_at, self.ended_by = at, by
+        return [
+            SessionRevoked(
+                occurred_at=at, session_id=self.id, user_id=self.user_id, workspace_id=self.tenant_id, reason=by
+            ),
+            AccessRevoked(
+                occurred_at=at, user_id=self.user_id, session_id=self.id, workspace_id=None, issued_before=at
+            ),
+        ]
+
+    def compromise(self, origin: Origin, at: datetime) -> list[DomainEvent]:
+        """A token of it came a second time, from `origin`: whoever holds the others can't be told from a thief."""
+        if self.ended_at is not None:
+            return []
+        told = SessionCompromised(
+            occurred_at=at,
+            session_id=self.id,
+            user_id=self.user_id,
+            workspace_id=self.tenant_id,
+            device=origin.device,
+            address=origin.address,
+        )
+        return [told, *self.end(SessionEnd.COMPROMISED, at)]
 
 
 class RefreshToken(Base):
-    """One link of a session: used once, it is followed by the next of its family. Only its hash is kept."""
+    """One link of a session: used once, it is followed by the next. Only its hash is kept."""
 
     __tablename__ = "refresh_token"
     __table_args__ = (
         UniqueConstraint("token_hash", name="refresh_token_hash"),
-        Index("refresh_token_family", "family_id"),
-        Index("refresh_token_user", "user_id"),
+        Index("refresh_token_session", "session_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     tenant_id: Mapped[UUID]
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.user.id"))
-    family_id: Mapped[UUID]
-    """The id of the session's first token."""
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("auth.session.id"))
     token_hash: Mapped[bytes]
     expires_at: Mapped[Moment]
     used_at: Mapped[Moment | None]
-    revoked_at: Mapped[Moment | None]
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
-
-    def is_usable(self, at: datetime) -> bool:
-        """Whether it can be exchanged for the next one."""
-        return self.used_at is None and self.revoked_at is None and at < self.expires_at

@@ -1,16 +1,38 @@
-"""Who is somebody? A person who can log in, known by an address."""
+"""Who is somebody? A person who can log in, known by an address; what happens to them is told by events."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
+from pydantic import JsonValue
 from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.model import Moment, Versioned
+from libs.schema.auth import (
+    EmailVerified,
+    LockReason,
+    PasswordChange,
+    PasswordChanged,
+    RoleChanged,
+    UserChanged,
+    UserDeactivated,
+    UserDeleted,
+    UserLocked,
+    UserReactivated,
+    UserRestored,
+    UserUnlocked,
+)
+from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
-from services.auth.model.roles import PlatformRole
+from services.auth.model.roles import PlatformRole, one_of
+
+DEFAULT_TIME_ZONE = "UTC"
+DEFAULT_LANGUAGE = "en"
 
 
 def email_key(email: str) -> str:
@@ -18,13 +40,28 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
 
 
+@dataclass(frozen=True, slots=True)
+class PersonalDetails:
+    """What a person says of themselves, checked by whoever took it."""
+
+    username: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar_url: str | None = None
+    phone_number: str | None = None
+    time_zone: str = DEFAULT_TIME_ZONE
+    language: str = DEFAULT_LANGUAGE
+    preferences: dict[str, JsonValue] = field(default_factory=dict)
+
+
 class User(Versioned, Base):
-    """A person who can log in. Belongs to no workspace: a person may be a member of several."""
+    """A person who can log in. A member of several workspaces, at home in the one that registration made."""
 
     __tablename__ = "user"
     __table_args__ = (
         UniqueConstraint("email_key", name="user_email_key"),
-        CheckConstraint("platform_role IN ('USER', 'ADMIN')", name="user_platform_role"),
+        UniqueConstraint("username_key", name="user_username_key"),
+        CheckConstraint(one_of("platform_role", PlatformRole), name="user_platform_role"),
     )
 
     email: Mapped[str]
@@ -38,3 +75,157 @@ class User(Versioned, Base):
     # The workspace is made after its owner, in the same transaction, hence no foreign key.
     default_workspace_id: Mapped[UUID]
     last_login_at: Mapped[Moment | None]
+    username: Mapped[str | None] = mapped_column(sort_order=20)
+    username_key: Mapped[str | None] = mapped_column(sort_order=20)
+    avatar_url: Mapped[str | None] = mapped_column(sort_order=20)
+    phone_number: Mapped[str | None] = mapped_column(sort_order=20)
+    time_zone: Mapped[str] = mapped_column(default=DEFAULT_TIME_ZONE, sort_order=20)
+    language: Mapped[str] = mapped_column(default=DEFAULT_LANGUAGE, sort_order=20)
+    preferences: Mapped[dict[str, JsonValue]] = mapped_column(JSONB, default=dict, sort_order=20)
+    password_changed_at: Mapped[Moment | None] = mapped_column(sort_order=20)
+    locked_until: Mapped[Moment | None] = mapped_column(sort_order=20)
+    deleted_at: Mapped[Moment | None] = mapped_column(sort_order=20)
+
+    @property
+    def tenant(self) -> UUID | None:
+        """The person's home, which all that belongs to them is kept in."""
+        return self.default_workspace_id
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the person may act at all: neither deactivated nor deleted."""
+        return self.is_active and self.deleted_at is None
+
+    def may_log_in(self, at: datetime) -> bool:
+        """Whether a right password opens a session: a lock stops this, and nothing else."""
+        return self.is_present and (self.locked_until is None or self.locked_until <= at)
+
+    def details(self) -> PersonalDetails:
+        """What they say of themselves."""
+        return PersonalDetails(
+            self.username,
+            self.first_name,
+            self.last_name,
+            self.avatar_url,
+            self.phone_number,
+            self.time_zone,
+            self.language,
+            self.preferences,
+        )
+
+    def describe(self, details: PersonalDetails, at: datetime) -> list[DomainEvent]:
+        """Replace what they say of themselves."""
+        if details == self.details():
+            return []
+        self.username = details.username
+        self.username_key = None if details.username is None else details.username.casefold()
+        self.first_name, self.last_name = details.first_name, details.last_name
+        self.avatar_url, self.phone_number = details.avatar_url, details.phone_number
+        self.time_zone, self.language = details.time_zone, details.language
+        self.preferences = details.preferences
+        return [
+            UserChanged(
+                occurred_at=at,
+                user_id=self.id,
+                workspace_id=self.default_workspace_id,
+                email=self.email,
+                username=self.username,
+                first_name=self.first_name,
+                last_name=self.last_name,
+                avatar_url=self.avatar_url,
+                phone_number=self.phone_number,
+                time_zone=self.time_zone,
+                language=self.language,
+            )
+        ]
+
+    def verify_email(self, at: datetime) -> list[DomainEvent]:
+        """The person got what was sent to their address."""
+        if self.email_verified:
+            return []
+        self.email_verified = True
+        return [
+            EmailVerified(
+                occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id, email=self.email
+            )
+        ]
+
+    def rehash_password(self, password_hash: str) -> None:
+        """Keep the same password under better parameters."""
+        self.password_hash = password_hash
+
+    def change_password(self, password_hash: str, change: PasswordChange, at: datetime) -> list[DomainEvent]:
+        """Have another password from now on; a lock that guesses caused is over."""
+        self.password_hash = password_hash
+        self.password_changed_at = at
+        changed = PasswordChanged(
+            occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id, change=change
+        )
+        return [changed, *self.unlock(at)]
+
+    def lock(self, until: datetime, reason: LockReason, at: datetime) -> list[DomainEvent]:
+        """Let nobody log in until then; a longer lock stays."""
+        if self.locked_until is not None and self.locked_until >= until:
+            return []
+        self.locked_until = until
+        return [
+            UserLocked(
+                occurred_at=at,
+                user_id=self.id,
+                workspace_id=self.default_workspace_id,
+                reason=reason,
+                locked_until=until,
+            )
+        ]
+
+    def unlock(self, at: datetime) -> list[DomainEvent]:
+        """Let the person log in again now."""
+        if self.locked_until is None:
+            return []
+        was_locked = self.locked_until > at
+        self.locked_until = None
+        told = UserUnlocked(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)
+        return [told] if was_locked else []
+
+    def deactivate(self, at: datetime) -> list[DomainEvent]:
+        """Shut the person out."""
+        if not self.is_active:
+            return []
+        self.is_active = False
+        return [UserDeactivated(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)]
+
+    def reactivate(self, at: datetime) -> list[DomainEvent]:
+        """Let a deactivated person in again."""
+        if self.is_active:
+            return []
+        self.is_active = True
+        return [UserReactivated(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)]
+
+    def delete(self, at: datetime) -> list[DomainEvent]:
+        """Take the person out of sight; nothing of theirs is lost yet, and their address stays taken."""
+        if self.deleted_at is not None:
+            return []
+        self.deleted_at = at
+        return [UserDeleted(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)]
+
+    def restore(self, at: datetime) -> list[DomainEvent]:
+        """Undo `delete`."""
+        if self.deleted_at is None:
+            return []
+        self.deleted_at = None
+        return [UserRestored(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)]
+
+    def change_role(self, role: PlatformRole, at: datetime) -> list[DomainEvent]:
+        """Be something else to the installation."""
+        previous, self.platform_role = self.platform_role, role
+        if previous == role:
+            return []
+        return [
+            RoleChanged(
+                occurred_at=at,
+                user_id=self.id,
+                workspace_id=self.default_workspace_id,
+                platform_role=role,
+                previous_role=previous,
+            )
+        ]

@@ -1,31 +1,52 @@
-"""What is the SQL of sessions? Found by their secret's hash, locked and revoked whole."""
+"""What is the SQL of sessions? Found by their refresh tokens' hashes, locked, and read whole for one person."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from libs.kit.db import Tx
-from services.auth.model import RefreshToken
+from libs.kit.errors import NotFound
+from services.auth.model import RefreshToken, Session
 
 
-async def lock_session(tx: Tx, token_hash: bytes) -> RefreshToken | None:
-    """The refresh token, its whole family locked until the transaction ends.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A refresh token and its session, which is locked."""
 
-    The family's first token is the lock: a token that joins the family while another one is judged could otherwise
-    escape its revocation.
+    token: RefreshToken
+    session: Session
+
+
+async def lock_by_token(tx: Tx, token_hash: bytes) -> Held | None:
+    """The session that a refresh token belongs to, locked until the transaction ends; None for an unknown token.
+
+    The token is read after the lock is held: what another request made of it meanwhile is seen.
     """
-    family = select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
-    await tx.scalar(select(RefreshToken.id).where(RefreshToken.id == family).with_for_update())
-    return await tx.scalar(select(RefreshToken).where(RefreshToken.token_hash == token_hash))
+    of = select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
+    session = await tx.scalar(select(Session).where(Session.id == of).with_for_update())
+    token = await tx.scalar(select(RefreshToken).where(RefreshToken.token_hash == token_hash))
+    return None if session is None or token is None else Held(token, session)
 
 
-async def revoke_family(tx: Tx, family_id: UUID, at: datetime) -> None:
-    """End a session, whatever token of it is out there."""
-    await tx.execute(
-        update(RefreshToken)
-        .where(RefreshToken.family_id == family_id, RefreshToken.revoked_at.is_(None))
-        .values(revoked_at=at)
+async def lock_session(tx: Tx, user_id: UUID, session_id: UUID) -> Session:
+    """A session of the person, locked until the transaction ends. Raises NotFound."""
+    session = await tx.scalar(
+        select(Session).where(Session.id == session_id, Session.user_id == user_id).with_for_update()
+    )
+    if session is None:
+        raise NotFound("session", session_id)
+    return session
+
+
+async def lock_open_sessions(tx: Tx, user_id: UUID) -> Sequence[Session]:
+    """All sessions of the person that can be gone on with, locked in the order in which they were opened."""
+    return await tx.scalars(
+        select(Session)
+        .where(Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > tx.now)
+        .order_by(Session.id)
+        .with_for_update()
     )

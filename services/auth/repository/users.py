@@ -1,4 +1,4 @@
-"""What is the SQL of people? Found by address, and as members of the transaction's workspace."""
+"""What is the SQL of people? Found by address, locked by id, and what they are in which workspace."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from libs.kit.db import Tx
+from libs.kit.errors import Conflict, NotFound
 from libs.kit.ids import uuid7
 from services.auth.model import Membership, PlatformRole, Role, User, email_key
+from services.auth.model.user import DEFAULT_LANGUAGE, DEFAULT_TIME_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,12 @@ class NewUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A user in the workspace of the transaction."""
+class Credentials:
+    """What a password is checked against, before any workspace is known."""
 
-    user: User
-    role: Role
+    user_id: UUID
+    home_id: UUID
+    password_hash: str = field(repr=False)
 
 
 async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User | None:
@@ -47,6 +51,9 @@ async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User 
             is_active=True,
             email_verified=False,
             default_workspace_id=default_workspace_id,
+            time_zone=DEFAULT_TIME_ZONE,
+            language=DEFAULT_LANGUAGE,
+            preferences={},
         )
         .on_conflict_do_nothing(index_elements=[User.email_key])
         .returning(User.id)
@@ -60,8 +67,33 @@ async def find_user(tx: Tx, email: str) -> User | None:
     return await tx.scalar(select(User).where(User.email_key == email_key(email)))
 
 
-async def find_member(tx: Tx, user_id: UUID) -> Member | None:
-    """The user, if active and a member of the transaction's workspace."""
-    user = await tx.scalar(select(User).where(User.id == user_id, User.is_active))
-    role = await tx.scalar(select(Membership.role).where(Membership.user_id == user_id))
-    return None if user is None or role is None else Member(user, Role(role))
+async def lock_known(tx: Tx, user_id: UUID) -> User | None:
+    """The user, locked until the transaction ends, or None."""
+    return await tx.scalar(select(User).where(User.id == user_id).with_for_update())
+
+
+async def lock_user(tx: Tx, user_id: UUID) -> User:
+    """The user, locked until the transaction ends. Raises NotFound."""
+    user = await lock_known(tx, user_id)
+    if user is None:
+        raise NotFound("user", user_id)
+    return user
+
+
+async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
+    """What the user is in a workspace, whichever the transaction's is; None when they are no member."""
+    await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
+    role = await tx.scalar(
+        select(Membership.role).where(Membership.user_id == user_id, Membership.tenant_id == workspace_id)
+    )
+    return None if role is None else Role(role)
+
+
+async def save_described(tx: Tx) -> None:
+    """Write what a user says of themselves. Raises Conflict when somebody else has the name already."""
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if "user_username_key" not in str(error.orig):
+            raise
+        raise Conflict("this user name is taken", slug="username-taken") from error

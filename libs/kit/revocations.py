@@ -1,0 +1,133 @@
+"""Whose access tokens are no longer taken? Told by events that every process reads for itself, all of the last day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from libs.kit.cancellation import end
+from libs.kit.codec import Undecodable, UnknownType, decode
+from libs.kit.db import utc_now
+from libs.kit.health import Probe
+from libs.kit.kafka import REQUEST_MS, connection
+from libs.kit.logging import logger
+from libs.kit.settings import Settings
+from libs.schema.auth import AccessRevoked
+
+log = logger(__name__)
+
+MAX_TOKEN_LIFE = timedelta(days=1)
+"""No access token lives longer, so no revocation has to be remembered longer."""
+_LONG_POLL_MS = 5_000
+_READ_MS = 500
+
+Record = ConsumerRecord[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What an access token says of itself that a revocation may mean."""
+
+    user_id: UUID
+    workspace_id: UUID
+    session_id: UUID | None
+    issued_at: datetime
+
+
+@dataclass(eq=False)
+class Revocations:
+    """The revocations of the last day, by the person that they mean."""
+
+    _of: dict[UUID, list[AccessRevoked]] = field(default_factory=dict)
+
+    def learn(self, revoked: AccessRevoked, now: datetime) -> None:
+        """Remember one; those of the same person that no token can be old enough for are forgotten."""
+        alive = [one for one in self._of.get(revoked.user_id, ()) if one.issued_before > now - MAX_TOKEN_LIFE]
+        self._of[revoked.user_id] = [*alive, revoked]
+
+    def cover(self, granted: Granted) -> bool:
+        """Whether the token is no longer taken."""
+        return any(_means(revoked, granted) for revoked in self._of.get(granted.user_id, ()))
+
+
+def _means(revoked: AccessRevoked, granted: Granted) -> bool:
+    return (
+        granted.issued_at < revoked.issued_before
+        and revoked.session_id in {None, granted.session_id}
+        and revoked.workspace_id in {None, granted.workspace_id}
+    )
+
+
+@dataclass(eq=False)
+class _Reader:
+    """Reads the topic from a day ago on, without a group: every process has to know all of it."""
+
+    client: AIOKafkaConsumer
+    known: Revocations
+
+    async def catch_up(self) -> None:
+        """Read what was told in the last day, up to now."""
+        partitions: set[TopicPartition] = self.client.assignment()
+        since = int((utc_now() - MAX_TOKEN_LIFE).timestamp() * 1000)
+        starts = await self.client.offsets_for_times(dict.fromkeys(partitions, since)) if partitions else {}
+        ends = await self.client.end_offsets(partitions)
+        for partition in partitions:
+            start = starts.get(partition)
+            self.client.seek(partition, ends[partition] if start is None else start.offset)
+        while any([await self.client.position(partition) < ends[partition] for partition in partitions]):
+            await self._read()
+
+    async def follow(self) -> None:
+        """Go on reading for ever; aiokafka waits out a broker that is away."""
+        while True:
+            await self._read()
+
+    async def _read(self) -> None:
+        for records in (await self.client.getmany(timeout_ms=_READ_MS)).values():
+            for record in records:
+                self._learn(record)
+
+    def _learn(self, record: Record) -> None:
+        try:
+            event = decode(record.headers, record.value).event
+        except (Undecodable, UnknownType) as error:
+            log.warning("revocation_not_understood", error=repr(error), offset=record.offset)
+            return
+        if isinstance(event, AccessRevoked):
+            self.known.learn(event, utc_now())
+
+
+@asynccontextmanager
+async def revocations(settings: Settings) -> AsyncIterator[tuple[Revocations, Probe]]:
+    """The revocations, all known that were told before, and the part that learns the next ones.
+
+    While the broker is away nothing is learnt, and tokens live for as long as they say. Raises KafkaError when it is
+    absent at the start.
+    """
+    client = AIOKafkaConsumer(
+        settings.kafka_prefix + AccessRevoked.topic,
+        **connection(settings.kafka),
+        client_id="revocations",
+        request_timeout_ms=REQUEST_MS,
+        fetch_max_wait_ms=_LONG_POLL_MS,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await client.start()
+    try:
+        reader = _Reader(client, Revocations())
+        await reader.catch_up()
+        task = asyncio.create_task(reader.follow(), name="revocations")
+        try:
+            yield reader.known, Probe("revocations", lambda: None, task)
+        finally:
+            await end(task)
+    finally:
+        await client.stop()

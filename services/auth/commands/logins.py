@@ -1,0 +1,126 @@
+"""What happens at a login? The try is counted, the password checked elsewhere, and then a session opened or refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from libs.kit.db import Tx
+from libs.kit.errors import TooMany
+from libs.schema.auth import LockReason
+from services.auth.commands.mails import Mailing
+from services.auth.commands.sessions import Tokens, open_session
+from services.auth.model import Origin, User, email_key
+from services.auth.model.login import (
+    NOBODY,
+    Login,
+    LoginGuard,
+    LoginResult,
+    Patience,
+    account_subject,
+    address_subject,
+)
+from services.auth.model.mailed_token import Purpose
+from services.auth.repository import logins, users
+from services.auth.repository.users import Credentials
+from services.auth.settings import Settings
+from services.auth.tokens import Issuing
+
+_FREE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """How patient this installation is with an account, and with an address."""
+
+    account: Patience
+    address: Patience
+
+    @classmethod
+    def of(cls, settings: Settings) -> Lockout:
+        """What the settings say."""
+        pause = timedelta(seconds=settings.auth_lock_seconds)
+        return cls(
+            Patience(min(_FREE, settings.auth_account_failures - 1), settings.auth_account_failures, pause),
+            # Many people may share an address: it is not slowed down before it is shut out.
+            Patience(settings.auth_address_failures - 1, settings.auth_address_failures, pause),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A try whose password was checked; `known` is None when nobody has the address."""
+
+    email: str
+    origin: Origin
+    known: Credentials | None
+    matched: bool
+    renewed_hash: str | None = field(repr=False)
+
+
+async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> None:
+    """Count one more try for an account and from an address. Raises TooMany when it has to wait, known or not."""
+    account, address = account_subject(email_key(email)), address_subject(origin.address)
+    guards = await logins.lock_guards(tx, [account, address])
+    waits = [guards[account].claim(lockout.account, tx.now), guards[address].claim(lockout.address, tx.now)]
+    longest = max((wait for wait in waits if wait is not None), default=None)
+    if longest is not None:
+        raise TooMany(
+            "too many logins failed: wait, or reset the password", retry_after=math.ceil(longest.total_seconds())
+        )
+
+
+async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailing, checked: Checked) -> Tokens | None:
+    """Open a session if the password was right and the person may log in; None otherwise, with as much work done.
+
+    `tx` is a transaction of the person's home, or of nobody's. The caller commits before it refuses. People are locked
+    before guards, everywhere.
+    """
+    user = await users.lock_known(tx, NOBODY if checked.known is None else checked.known.user_id)
+    guard = await _account_guard(tx, checked.email)
+    if user is None or not checked.matched:
+        _note(tx, checked, LoginResult.WRONG)
+        if user is not None and guard.failures >= lockout.account.failures:
+            await _lock(tx, lockout, mailing, user)
+        return None
+    if not user.may_log_in(tx.now):
+        _note(tx, checked, LoginResult.SHUT_OUT)
+        return None
+    guard.forgive()
+    if checked.renewed_hash is not None:
+        user.rehash_password(checked.renewed_hash)
+    _note(tx, checked, LoginResult.SUCCEEDED)
+    return await open_session(tx, issuing, user, user.default_workspace_id, checked.origin)
+
+
+async def _account_guard(tx: Tx, email: str) -> LoginGuard:
+    subject = account_subject(email_key(email))
+    return (await logins.lock_guards(tx, [subject]))[subject]
+
+
+async def excuse_address(tx: Tx, origin: Origin) -> None:
+    """The try from this address did not fail."""
+    subject = address_subject(origin.address)
+    (await logins.lock_guards(tx, [subject]))[subject].give_back()
+
+
+async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User) -> None:
+    told = user.lock(tx.now + lockout.account.pause, LockReason.FAILED_LOGINS, tx.now)
+    if told:
+        tx.publish(user, *told)
+        await mailing.send(tx, user, Purpose.UNLOCK)
+
+
+def _note(tx: Tx, checked: Checked, result: LoginResult) -> None:
+    known, origin = checked.known, checked.origin
+    tx.add(
+        Login(
+            tenant_id=NOBODY if known is None else known.home_id,
+            user_id=None if known is None else known.user_id,
+            result=result,
+            device=origin.device,
+            address=origin.address,
+            at=tx.now,
+        )
+    )

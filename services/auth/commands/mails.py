@@ -1,0 +1,87 @@
+"""What happens when a person has to be written to? An event asks for the mail; its secret is kept as a hash alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from libs.kit.db import Tx
+from libs.kit.ids import uuid7
+from libs.kit.mail_secrets import mail_secret
+from libs.schema.auth import MailRequested, MailTemplate
+from services.auth.model import User
+from services.auth.model.mailed_token import MailedToken, Purpose
+from services.auth.repository import mailed_tokens
+from services.auth.settings import Settings
+
+TEMPLATES: Mapping[Purpose, MailTemplate] = MappingProxyType(
+    {
+        Purpose.VERIFY_EMAIL: MailTemplate.VERIFY_EMAIL,
+        Purpose.RESET_PASSWORD: MailTemplate.RESET_PASSWORD,
+        Purpose.UNLOCK: MailTemplate.ACCOUNT_LOCKED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """How this installation writes to people."""
+
+    key: SecretStr
+    lifetimes: Mapping[Purpose, timedelta]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Mailing:
+        """What the settings say."""
+        return cls(
+            settings.mail_token_secret,
+            MappingProxyType(
+                {
+                    Purpose.VERIFY_EMAIL: timedelta(hours=settings.auth_verification_hours),
+                    Purpose.RESET_PASSWORD: timedelta(minutes=settings.auth_reset_minutes),
+                    Purpose.UNLOCK: timedelta(seconds=settings.auth_lock_seconds),
+                }
+            ),
+        )
+
+    def tell(self, tx: Tx, user: User, template: MailTemplate) -> None:
+        """Write to a person, whose row `tx` has locked, what they should know."""
+        tx.publish(user, _mail(user, uuid7(), template, None, tx.now))
+
+    async def send(self, tx: Tx, user: User, purpose: Purpose) -> None:
+        """Send a person, whose row `tx` has locked, a secret for this purpose; those sent before work no more."""
+        mail_id, expires_at = uuid7(), tx.now + self.lifetimes[purpose]
+        await mailed_tokens.void_tokens(tx, user.id, purpose)
+        tx.add(
+            MailedToken(
+                id=mail_id,
+                tenant_id=user.default_workspace_id,
+                user_id=user.id,
+                purpose=purpose,
+                email=user.email,
+                token_hash=hashlib.sha256(mail_secret(self.key, mail_id).encode()).digest(),
+                expires_at=expires_at,
+            )
+        )
+        tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now))
+
+
+def _mail(
+    user: User, mail_id: UUID, template: MailTemplate, expires_at: datetime | None, at: datetime
+) -> MailRequested:
+    return MailRequested(
+        occurred_at=at,
+        mail_id=mail_id,
+        user_id=user.id,
+        workspace_id=user.default_workspace_id,
+        address=user.email,
+        template=template,
+        language=user.language,
+        expires_at=expires_at,
+    )

@@ -1,0 +1,61 @@
+"""What happens to a password? It is changed by who knows it, or reset by who gets the person's mail."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from libs.kit.db import Tx
+from libs.schema.auth import MailTemplate, PasswordChange, SessionEnd
+from services.auth.commands.mails import Mailing
+from services.auth.commands.sessions import end_sessions
+from services.auth.model import User, email_key
+from services.auth.model.login import account_subject
+from services.auth.model.mailed_token import Purpose
+from services.auth.repository import logins, mailed_tokens, users
+from services.auth.tokens import Ticket
+
+
+async def change_password(
+    tx: Tx, mailing: Mailing, user_id: UUID, session_id: UUID | None, *, known_hash: str, new_hash: str
+) -> bool:
+    """Replace the password that was checked against `known_hash`; whether it is still that one.
+
+    All other sessions of the person end, and they are told.
+    """
+    user = await users.lock_user(tx, user_id)
+    if user.password_hash != known_hash:
+        return False
+    await _have(tx, mailing, user, new_hash, PasswordChange.CHANGED, session_id)
+    return True
+
+
+async def ask_for_reset(tx: Tx, mailing: Mailing, user_id: UUID) -> None:
+    """Send the person a token that lets them choose another password."""
+    user = await users.lock_user(tx, user_id)
+    if user.is_present:
+        await mailing.send(tx, user, Purpose.RESET_PASSWORD)
+
+
+async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: str) -> bool:
+    """Choose another password with a mailed token; whether the token worked. It shows that mail reaches the person."""
+    token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.RESET_PASSWORD)
+    if token is None or not token.use(tx.now):
+        return False
+    user = await users.lock_user(tx, token.user_id)
+    if not user.is_present:
+        return False
+    await _have(tx, mailing, user, new_hash, PasswordChange.RESET, None)
+    if token.email == user.email:
+        tx.publish(user, *user.verify_email(tx.now))
+    return True
+
+
+async def _have(
+    tx: Tx, mailing: Mailing, user: User, new_hash: str, change: PasswordChange, session_id: UUID | None
+) -> None:
+    tx.publish(user, *user.change_password(new_hash, change, tx.now))
+    await mailed_tokens.void_tokens(tx, user.id, Purpose.RESET_PASSWORD)
+    await end_sessions(tx, user.id, SessionEnd.PASSWORD_CHANGED, spared=session_id)
+    subject = account_subject(email_key(user.email))
+    (await logins.lock_guards(tx, [subject]))[subject].forgive()
+    mailing.tell(tx, user, MailTemplate.PASSWORD_CHANGED)

@@ -1,0 +1,64 @@
+"""What happens to people? They describe themselves, prove their address, are unlocked, shut out, deleted and restored."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from libs.kit.db import Tx
+from libs.schema.auth import SessionEnd
+from services.auth.commands.mails import Mailing
+from services.auth.commands.sessions import end_sessions
+from services.auth.model import User, email_key
+from services.auth.model.login import account_subject
+from services.auth.model.mailed_token import Purpose
+from services.auth.model.user import PersonalDetails
+from services.auth.repository import logins, mailed_tokens, users
+from services.auth.tokens import Ticket
+
+
+async def describe(tx: Tx, user: User, details: PersonalDetails) -> None:
+    """Replace what a person, whose row `tx` has locked, says of themselves. Raises Conflict for a taken user name."""
+    told = user.describe(details, tx.now)
+    await users.save_described(tx)
+    tx.publish(user, *told)
+
+
+async def ask_for_verification(tx: Tx, mailing: Mailing, user_id: UUID) -> None:
+    """Send the person a token that shows that mail reaches them; nothing when it is shown already."""
+    user = await users.lock_user(tx, user_id)
+    if user.is_present and not user.email_verified:
+        await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
+
+
+async def verify_email(tx: Tx, presented: Ticket) -> bool:
+    """Take a mailed token as proof of an address; whether it was one."""
+    token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.VERIFY_EMAIL)
+    if token is None or not token.use(tx.now):
+        return False
+    user = await users.lock_user(tx, token.user_id)
+    if token.email != user.email or not user.is_present:
+        return False
+    tx.publish(user, *user.verify_email(tx.now))
+    return True
+
+
+async def unlock_by_mail(tx: Tx, presented: Ticket) -> bool:
+    """Let a person in again who got the mail about their lock; whether the token worked."""
+    token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.UNLOCK)
+    if token is None or not token.use(tx.now):
+        return False
+    await _unlock(tx, await users.lock_user(tx, token.user_id))
+    return True
+
+
+async def _unlock(tx: Tx, user: User) -> None:
+    tx.publish(user, *user.unlock(tx.now))
+    subject = account_subject(email_key(user.email))
+    (await logins.lock_guards(tx, [subject]))[subject].forgive()
+
+
+async def delete(tx: Tx, user_id: UUID) -> None:
+    """Take a person out of sight and end their sessions."""
+    user = await users.lock_user(tx, user_id)
+    tx.publish(user, *user.delete(tx.now))
+    await end_sessions(tx, user_id, SessionEnd.ACCOUNT_CLOSED)
