@@ -7,6 +7,7 @@ from services.auth.model.mailed_token import MailedToken
 from services.auth.model.session import Origin, RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.user import User, email_key
+from services.auth.model.username import is_reserved, username_key
 from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "User",
     "Workspace",
     "email_key",
+    "is_reserved",
     "signing_at",
+    "username_key",
 ]
