@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 
 from libs.kit.cancellation import end
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import utc_now
+from libs.kit.dead_letters import Record
 from libs.kit.health import Probe
 from libs.kit.kafka import REQUEST_MS, connection
 from libs.kit.logging import logger
@@ -27,8 +27,6 @@ MAX_TOKEN_LIFE = timedelta(days=1)
 """No access token lives longer, so no revocation has to be remembered longer."""
 _LONG_POLL_MS = 5_000
 _READ_MS = 500
-
-Record = ConsumerRecord[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,12 @@ class PasswordChanged(DomainEvent, topic="auth.v1", key="workspace_id"):
     change: PasswordChange
 
 
+class PasswordResetRequested(DomainEvent, topic="auth.v1", key="email"):
+    """Somebody forgot the password of an address, which may be anybody's or nobody's: auth itself finds out, unseen."""
+
+    email: str
+
+
 class SessionOpened(DomainEvent, topic="auth.v1", key="workspace_id"):
     """Somebody logged in."""
 

@@ -1,19 +1,25 @@
-"""How is it wired? Database, relay and the HTTP app, which checks tokens with the keys of its own database."""
+"""How is it wired? Database, relay, consumer and the HTTP app, which checks tokens with the keys of its own database."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from joserfc.jwk import KeySet
 
+from libs.kit.consumer import consumer
 from libs.kit.db import Database, database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
+from libs.kit.revocations import revocations
 from libs.kit.security import KeySource, TokenVerifier
 from libs.kit.service import Service
 from services.auth import api
+from services.auth.api.parts import Parts
+from services.auth.commands.logins import Lockout
+from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import public_keys
+from services.auth.consumers import handlers
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -31,12 +37,17 @@ def _own_keys(db: Database, issuing: Issuing) -> KeySource:
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """The context at work. Raises KeySealed when the secret does not open the signing key."""
     issuing = Issuing.of(settings)
-    async with database(settings, "auth") as db, relay(db, settings) as relay_:
-        keys = _own_keys(db, issuing)
-        await keys()
-        tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience)
-        probes = (relay_,)
-        http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
-        http.state.passwords = Passwords(settings.auth_hashing_threads)
-        http.state.issuing = issuing
-        yield Service("auth", http, probes)
+    with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue)) as passwords:
+        async with (
+            database(settings, "auth") as db,
+            relay(db, settings) as relay_,
+            consumer(db, settings, handlers(settings)) as consumer_,
+            revocations(settings) as (revoked, revocations_),
+        ):
+            keys = _own_keys(db, issuing)
+            await keys()
+            tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
+            probes = (relay_, consumer_, revocations_)
+            http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+            http.state.parts = Parts(passwords, issuing, Mailing.of(settings), Lockout.of(settings))
+            yield Service("auth", http, probes)

@@ -8,7 +8,7 @@ import secrets
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from libs.kit.errors import Overloaded
+from services.auth.strength import Weakness, weakness
 
 T = TypeVar("T")
 
@@ -85,6 +86,10 @@ class Passwords:
         """
         matched = await self._run(lambda: self._verify(known_hash or self._nobodys_hash, password))
         return matched and known_hash is not None
+
+    async def weakness(self, password: str, about: Sequence[str]) -> Weakness | None:
+        """What makes a new password weak, given what others know of its owner, or None. Raises Overloaded."""
+        return await self._run(lambda: weakness(password, about))
 
     async def renewed(self, password: str, known_hash: str) -> str | None:
         """The hash of a password that matched, as it would be made today; None when it is like that already."""

@@ -13,7 +13,7 @@ from libs.kit.errors import Unauthenticated
 from libs.kit.ids import uuid7
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role, SigningKey, email_key, signing_at
 from services.auth.passwords import Passwords
-from services.auth.tokens import RefreshToken
+from services.auth.tokens import Ticket
 from tests.issuer import ALL_SCOPES
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -44,20 +44,20 @@ def test_every_scope_of_the_house_belongs_to_a_role() -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_a_refresh_token_survives_its_own_text(secret: str) -> None:
-    token = RefreshToken(uuid7(), secret)
+    token = Ticket(uuid7(), secret)
 
-    assert RefreshToken.parse(str(token)) == token
+    assert Ticket.parse(str(token)) == token
     assert secret == "" or len(secret) < 8 or secret not in repr(token)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_other_text_is_no_refresh_token(text: str) -> None:
     with pytest.raises(Unauthenticated):
-        RefreshToken.parse(text)
+        Ticket.parse(text)
 
 
 async def test_a_password_matches_its_own_hash_alone() -> None:
-    passwords = Passwords(threads=2)
+    passwords = Passwords(2, queue=9)
     known = await passwords.hash("Pass\u00e9word twelve")
 
     assert await passwords.match("Pass\u00e9word twelve", known)
@@ -68,7 +68,7 @@ async def test_a_password_matches_its_own_hash_alone() -> None:
 
 
 async def test_a_stranger_is_refused_as_slowly_as_a_user() -> None:
-    passwords = Passwords(threads=1)
+    passwords = Passwords(1, queue=9)
     known = await passwords.hash("correct horse battery staple")
 
     async def seconds(known_hash: str | None) -> float:

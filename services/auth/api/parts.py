@@ -1,24 +1,71 @@
-"""What do routes work with? The parts that `app.py` has put into the app, for `Depends`."""
+"""What do routes work with? The parts that `app.py` has put into the app, and who and from where, for `Depends`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 
+from libs.kit.errors import Invalid, Unauthenticated
+from libs.kit.http.app import Db
+from libs.kit.security import Caller, authenticated
+from services.auth.commands.logins import Lockout
+from services.auth.commands.mails import Mailing
+from services.auth.model import Origin
 from services.auth.passwords import Passwords
+from services.auth.queries import people
 from services.auth.tokens import Issuing
 
-
-async def _passwords(request: Request) -> Passwords:
-    passwords: Passwords = request.app.state.passwords
-    return passwords
+_MAX_DEVICE = 300
 
 
-async def _issuing(request: Request) -> Issuing:
-    issuing: Issuing = request.app.state.issuing
-    return issuing
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes of this context share."""
+
+    passwords: Passwords
+    issuing: Issuing
+    mailing: Mailing
+    lockout: Lockout
 
 
-HowPasswords = Annotated[Passwords, Depends(_passwords)]
-HowIssued = Annotated[Issuing, Depends(_issuing)]
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A caller who is somebody, and their home, which all that belongs to them is kept in."""
+
+    user_id: UUID
+    home_id: UUID
+    caller: Caller
+
+
+async def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def _origin(request: Request) -> Origin:
+    device = request.headers.get("user-agent", "")[:_MAX_DEVICE]
+    return Origin(None if request.client is None else request.client.host, device)
+
+
+async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
+    """Raises Unauthenticated when the person is gone, whatever their token says."""
+    async with db.public() as tx:
+        user = await people.person(tx, caller.user_id)
+        if user is None:
+            raise Unauthenticated("the person is not known, or no longer")
+        return Person(user.id, user.default_workspace_id, caller)
+
+
+AllParts = Annotated[Parts, Depends(_parts)]
+From = Annotated[Origin, Depends(_origin)]
+Somebody = Annotated[Person, Depends(_person)]
+
+
+async def refuse_weak(passwords: Passwords, pointer: str, password: str, *about: str | None) -> None:
+    """Raise Invalid when a new password can be guessed, by somebody who knows this about its owner."""
+    weak = await passwords.weakness(password, [word for word in about if word])
+    if weak is not None:
+        raise Invalid(pointer, " ".join([weak.warning, *weak.suggestions]), slug="weak-password")

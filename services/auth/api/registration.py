@@ -1,18 +1,20 @@
-"""Who asked over HTTP? People who register."""
+"""Who asked over HTTP? People who register, and prove that mail to their address reaches them."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
+from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.ids import uuid7
-from services.auth.api.fields import A_PERSON, Email, Name, NewPassword
-from services.auth.api.parts import HowPasswords
-from services.auth.commands import registration
+from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken
+from services.auth.api.parts import AllParts, Somebody, refuse_weak
+from services.auth.commands import people, registration
 from services.auth.repository.users import NewUser
+from services.auth.tokens import SPENT, Ticket
 
 router = APIRouter()
 
@@ -36,13 +38,53 @@ class RegisteredOut(BaseModel):
     workspace_id: UUID
 
 
+class MailedTokenIn(BaseModel):
+    """The token that came by mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: PresentedToken
+
+
 @router.post("/v1/auth/register", status_code=201)
-async def register(body: RegisterIn, db: Db, passwords: HowPasswords, cause: RequestCause) -> RegisteredOut:
-    """Make a user and a personal workspace."""
+async def register(body: RegisterIn, db: Db, parts: AllParts, cause: RequestCause) -> RegisteredOut:
+    """Make a user and a personal workspace, and send a mail that proves the address."""
+    password = body.password.get_secret_value()
+    await refuse_weak(parts.passwords, "/password", password, body.email, body.first_name, body.last_name)
     # No connection is held while a thread hashes.
-    password_hash = await passwords.hash(body.password.get_secret_value())
+    password_hash = await parts.passwords.hash(password)
     new = NewUser(body.email, password_hash, body.first_name, body.last_name)
     workspace_id = uuid7()
     async with db.transaction(workspace_id, cause) as tx:
-        workspace = await registration.register(tx, new, workspace_id, body.workspace_name)
+        workspace = await registration.register(tx, parts.mailing, new, workspace_id, body.workspace_name)
         return RegisteredOut(user_id=workspace.owner_id, workspace_id=workspace.id)
+
+
+@router.post("/v1/me/email-verification", status_code=202)
+async def ask_for_verification(somebody: Somebody, db: Db, parts: AllParts, cause: RequestCause) -> Response:
+    """Send the mail that proves the address once more; those sent before work no longer."""
+    async with db.transaction(somebody.home_id, cause) as tx:
+        await people.ask_for_verification(tx, parts.mailing, somebody.user_id)
+    return Response(status_code=202)
+
+
+@router.post("/v1/auth/email-verification", status_code=204)
+async def verify_email(body: MailedTokenIn, db: Db, cause: RequestCause) -> Response:
+    """Prove an address with the token that was sent to it."""
+    presented = Ticket.parse(body.token.get_secret_value())
+    async with db.transaction(presented.home_id, cause) as tx:
+        verified = await people.verify_email(tx, presented)
+    if not verified:
+        raise Unauthenticated(SPENT)
+    return Response(status_code=204)
+
+
+@router.post("/v1/auth/unlock", status_code=204)
+async def unlock(body: MailedTokenIn, db: Db, cause: RequestCause) -> Response:
+    """End a lock that failed logins caused, with the token of the mail that told of it."""
+    presented = Ticket.parse(body.token.get_secret_value())
+    async with db.transaction(presented.home_id, cause) as tx:
+        unlocked = await people.unlock_by_mail(tx, presented)
+    if not unlocked:
+        raise Unauthenticated(SPENT)
+    return Response(status_code=204)

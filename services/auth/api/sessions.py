@@ -1,25 +1,31 @@
-"""Who asked over HTTP? People who log in and out, and clients that go on with a session."""
+"""Who asked over HTTP? People who log in and out, clients that go on with a session, and owners who look at theirs."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.schema.auth import SessionEnd
+from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
-from services.auth.api.parts import HowIssued, HowPasswords
-from services.auth.commands import sessions
+from services.auth.api.parts import AllParts, From, Somebody
+from services.auth.commands import logins, sessions
+from services.auth.commands.logins import Checked
+from services.auth.model import Login, Session
+from services.auth.model.login import NOBODY, LoginResult
 from services.auth.queries import people
-from services.auth.tokens import RefreshToken
+from services.auth.queries import sessions as read
+from services.auth.tokens import SPENT, Ticket
 
 router = APIRouter()
 
 _WRONG = "the e-mail address or the password is wrong"
-_SPENT = "the refresh token is not valid, or no longer"
 
 
 class LoginIn(BaseModel):
@@ -39,7 +45,7 @@ class RefreshIn(BaseModel):
     refresh_token: PresentedToken
 
 
-class SessionOut(BaseModel):
+class TokensOut(BaseModel):
     """Tokens: one to call with, one to get the next ones."""
 
     access_token: str
@@ -49,45 +55,144 @@ class SessionOut(BaseModel):
     refresh_token: str
     """Works once; `POST /v1/auth/refresh` gives the next."""
     workspace_id: UUID
+    session_id: UUID
 
     @classmethod
-    def of(cls, session: sessions.Session) -> Self:
-        """The session as its client sees it."""
+    def of(cls, tokens: sessions.Tokens) -> Self:
+        """The tokens as their client sees them."""
         return cls(
-            access_token=session.access_token,
-            expires_in=int(session.expires_in.total_seconds()),
-            refresh_token=session.refresh_token,
+            access_token=tokens.access_token,
+            expires_in=int(tokens.expires_in.total_seconds()),
+            refresh_token=tokens.refresh_token,
+            workspace_id=tokens.workspace_id,
+            session_id=tokens.session_id,
+        )
+
+
+class SessionOut(BaseModel):
+    """One login that goes on."""
+
+    id: UUID
+    workspace_id: UUID
+    device: str
+    """What the client calls itself."""
+    address: str | None
+    """From where it was last heard of."""
+    opened_at: UtcDatetime
+    last_seen_at: UtcDatetime
+    expires_at: UtcDatetime
+    current: bool
+    """Whether it is the one that asks."""
+
+    @classmethod
+    def of(cls, session: Session, current: UUID | None) -> Self:
+        """The session as its owner sees it."""
+        return cls(
+            id=session.id,
             workspace_id=session.workspace_id,
+            device=session.device,
+            address=session.address,
+            opened_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            current=session.id == current,
+        )
+
+
+class SessionsOut(BaseModel):
+    """All of a person's sessions that go on, the newest first."""
+
+    items: list[SessionOut]
+
+
+class LoginOut(BaseModel):
+    """One try to log in as the caller."""
+
+    id: UUID
+    at: UtcDatetime
+    result: LoginResult
+    device: str
+    address: str | None
+
+    @classmethod
+    def of(cls, login: Login) -> Self:
+        """The try as the person sees it."""
+        return cls(
+            id=login.id,
+            at=login.at,
+            result=LoginResult(login.result),
+            device=login.device,
+            address=login.address,
         )
 
 
 @router.post("/v1/auth/login")
-async def login(body: LoginIn, db: Db, passwords: HowPasswords, issuing: HowIssued, cause: RequestCause) -> SessionOut:
+async def login(body: LoginIn, db: Db, parts: AllParts, origin: From, cause: RequestCause) -> TokensOut:
     """Exchange an address and its password for tokens."""
     async with db.public(cause) as tx:
+        await logins.claim_try(tx, parts.lockout, body.email, origin)
         known = await people.credentials(tx, body.email)
-    matched = await passwords.match(body.password.get_secret_value(), known.password_hash if known else None)
-    if known is None or not matched:
+    password = body.password.get_secret_value()
+    # No connection is held while a thread hashes.
+    matched = await parts.passwords.match(password, known.password_hash if known else None)
+    renewed = await parts.passwords.renewed(password, known.password_hash) if known and matched else None
+    checked = Checked(body.email, origin, known, matched, renewed)
+    async with db.transaction(NOBODY if known is None else known.home_id, cause) as tx:
+        opened = await logins.settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
+    if opened is None:
         raise Unauthenticated(_WRONG)
-    async with db.transaction(known.workspace_id, cause) as tx:
-        return SessionOut.of(await sessions.open_session(tx, issuing, known.workspace_id, known.user_id))
+    return TokensOut.of(opened)
 
 
 @router.post("/v1/auth/refresh")
-async def refresh(body: RefreshIn, db: Db, issuing: HowIssued, cause: RequestCause) -> SessionOut:
+async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: From, cause: RequestCause) -> TokensOut:
     """Exchange a refresh token, once, for new tokens. A second use ends the session."""
-    presented = RefreshToken.parse(body.refresh_token.get_secret_value())
-    async with db.transaction(presented.workspace_id, cause) as tx:
-        session = await sessions.continue_session(tx, issuing, presented)
-    if session is None:
-        raise Unauthenticated(_SPENT)
-    return SessionOut.of(session)
+    presented = Ticket.parse(body.refresh_token.get_secret_value())
+    async with db.transaction(presented.home_id, cause) as tx:
+        tokens = await sessions.continue_session(tx, parts.issuing, parts.mailing, presented, origin)
+    if tokens is None:
+        raise Unauthenticated(SPENT)
+    return TokensOut.of(tokens)
 
 
 @router.post("/v1/auth/logout", status_code=204)
 async def logout(body: RefreshIn, db: Db, cause: RequestCause) -> Response:
-    """End a session. The access token lives on until it expires."""
-    presented = RefreshToken.parse(body.refresh_token.get_secret_value())
-    async with db.transaction(presented.workspace_id, cause) as tx:
+    """End a session, its access tokens included."""
+    presented = Ticket.parse(body.refresh_token.get_secret_value())
+    async with db.transaction(presented.home_id, cause) as tx:
         await sessions.close_session(tx, presented)
     return Response(status_code=204)
+
+
+@router.get("/v1/sessions")
+async def list_sessions(somebody: Somebody, db: Db) -> SessionsOut:
+    """The caller's sessions that go on, whatever workspace they are for."""
+    async with db.transaction(somebody.home_id) as tx:
+        found = await read.open_sessions(tx, somebody.user_id)
+        return SessionsOut(items=[SessionOut.of(session, somebody.caller.session_id) for session in found])
+
+
+@router.delete("/v1/sessions", status_code=204)
+async def log_out_everywhere(somebody: Somebody, db: Db, cause: RequestCause) -> Response:
+    """End all of the caller's sessions, this one too."""
+    async with db.transaction(somebody.home_id, cause) as tx:
+        await sessions.end_sessions(tx, somebody.user_id, SessionEnd.REVOKED)
+    return Response(status_code=204)
+
+
+@router.delete("/v1/sessions/{session_id}", status_code=204)
+async def revoke_session(session_id: UUID, somebody: Somebody, db: Db, cause: RequestCause) -> Response:
+    """End one of the caller's sessions, its access tokens included."""
+    async with db.transaction(somebody.home_id, cause) as tx:
+        await sessions.revoke_session(tx, somebody.user_id, session_id)
+    return Response(status_code=204)
+
+
+@router.get("/v1/me/logins")
+async def list_logins(
+    somebody: Somebody, db: Db, request: Annotated[PageRequest, Depends(page_request)]
+) -> Page[LoginOut]:
+    """Every try to log in as the caller, the newest first."""
+    async with db.transaction(somebody.home_id) as tx:
+        rows = await read.logins(tx, somebody.user_id, request)
+    return page(rows, request, LoginOut.of, lambda login: Position(login.at, login.id))

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from libs.kit.http.app import Db
-from services.auth.api.parts import HowIssued
+from services.auth.api.parts import AllParts
 from services.auth.commands import signing_keys
 
 router = APIRouter()
@@ -19,7 +19,7 @@ class JwksOut(BaseModel):
 
 
 @router.get("/.well-known/jwks.json")
-async def jwks(db: Db, issuing: HowIssued) -> JwksOut:
+async def jwks(db: Db, parts: AllParts) -> JwksOut:
     """The public keys that access tokens are checked with."""
     async with db.public() as tx:
-        return JwksOut(keys=await signing_keys.public_keys(tx, issuing))
+        return JwksOut(keys=await signing_keys.public_keys(tx, parts.issuing))

@@ -61,7 +61,7 @@ class Checked:
 
 async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> None:
     """Count one more try for an account and from an address. Raises TooMany when it has to wait, known or not."""
-    account, address = account_subject(email_key(email)), address_subject(origin.address)
+    account, address = _subjects(email, origin)
     guards = await logins.lock_guards(tx, [account, address])
     waits = [guards[account].claim(lockout.account, tx.now), guards[address].claim(lockout.address, tx.now)]
     longest = max((wait for wait in waits if wait is not None), default=None)
@@ -99,10 +99,14 @@ async def _account_guard(tx: Tx, email: str) -> LoginGuard:
     return (await logins.lock_guards(tx, [subject]))[subject]
 
 
-async def excuse_address(tx: Tx, origin: Origin) -> None:
-    """The try from this address did not fail."""
-    subject = address_subject(origin.address)
-    (await logins.lock_guards(tx, [subject]))[subject].give_back()
+async def excuse(tx: Tx, email: str, origin: Origin) -> None:
+    """The try that was claimed last did not fail."""
+    for guard in (await logins.lock_guards(tx, _subjects(email, origin))).values():
+        guard.give_back()
+
+
+def _subjects(email: str, origin: Origin) -> tuple[bytes, bytes]:
+    return account_subject(email_key(email)), address_subject(origin.address)
 
 
 async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User) -> None:

@@ -15,6 +15,7 @@ from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.kit.mail_secrets import mail_secret
 from libs.schema.auth import MailRequested, MailTemplate
+from libs.schema.event import Cause
 from services.auth.model import User
 from services.auth.model.mailed_token import MailedToken, Purpose
 from services.auth.repository import mailed_tokens
@@ -54,8 +55,11 @@ class Mailing:
         """Write to a person, whose row `tx` has locked, what they should know."""
         tx.publish(user, _mail(user, uuid7(), template, None, tx.now))
 
-    async def send(self, tx: Tx, user: User, purpose: Purpose) -> None:
-        """Send a person, whose row `tx` has locked, a secret for this purpose; those sent before work no more."""
+    async def send(self, tx: Tx, user: User, purpose: Purpose, cause: Cause | None = None) -> None:
+        """Send a person, whose row `tx` has locked, a secret for this purpose; those sent before work no more.
+
+        `cause` is the event that a handler follows.
+        """
         mail_id, expires_at = uuid7(), tx.now + self.lifetimes[purpose]
         await mailed_tokens.void_tokens(tx, user.id, purpose)
         tx.add(
@@ -69,7 +73,7 @@ class Mailing:
                 expires_at=expires_at,
             )
         )
-        tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now))
+        tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now), cause=cause)
 
 
 def _mail(

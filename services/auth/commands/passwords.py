@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.schema.auth import MailTemplate, PasswordChange, SessionEnd
+from libs.schema.event import Cause
 from services.auth.commands.mails import Mailing
 from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
 from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
+from services.auth.model.reset import ResetRequest
 from services.auth.repository import logins, mailed_tokens, users
 from services.auth.tokens import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An address whose password somebody forgot, and the event that told it."""
+
+    email: str
+    cause: Cause
 
 
 async def change_password(
@@ -29,11 +41,19 @@ async def change_password(
     return True
 
 
-async def ask_for_reset(tx: Tx, mailing: Mailing, user_id: UUID) -> None:
-    """Send the person a token that lets them choose another password."""
-    user = await users.lock_user(tx, user_id)
-    if user.is_present:
-        await mailing.send(tx, user, Purpose.RESET_PASSWORD)
+def ask_for_reset(tx: Tx, email: str) -> None:
+    """Note that somebody forgot the password of an address; the same is done whether or not anybody has it."""
+    request = ResetRequest()
+    tx.publish(request, request.ask(email, tx.now))
+
+
+async def send_resets(tx: Tx, mailing: Mailing, requests: Sequence[Asked]) -> None:
+    """Send those of the addresses who are somebody a token that lets them choose another password."""
+    known = await users.lock_by_email(tx, [asked.email for asked in requests])
+    for asked in requests:
+        user = known.get(email_key(asked.email))
+        if user is not None and user.is_present:
+            await mailing.send(tx, user, Purpose.RESET_PASSWORD, asked.cause)
 
 
 async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: str) -> bool:

@@ -6,15 +6,20 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict
+from services.auth.commands.mails import Mailing
 from services.auth.model import Membership, Role, Workspace
+from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
 from services.auth.repository.users import NewUser
 
 DEFAULT_WORKSPACE_NAME = "Personal"
 
 
-async def register(tx: Tx, new: NewUser, workspace_id: UUID, workspace_name: str | None) -> Workspace:
-    """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken."""
+async def register(tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, workspace_name: str | None) -> Workspace:
+    """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken.
+
+    A mail goes out that proves the address.
+    """
     user = await users.insert_user(tx, new, workspace_id)
     if user is None:
         raise Conflict("this e-mail address is registered already", slug="email-taken")
@@ -24,4 +29,5 @@ async def register(tx: Tx, new: NewUser, workspace_id: UUID, workspace_name: str
     await tx.flush()
     tx.add(Membership(tenant_id=workspace_id, user_id=user.id, role=Role.OWNER))
     tx.publish(workspace, *workspace.welcome(user, tx.now))
+    await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
     return workspace

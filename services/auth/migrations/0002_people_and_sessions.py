@@ -138,7 +138,9 @@ def downgrade() -> None:
     op.execute("DROP TABLE auth.login_guard")
     op.execute("DROP POLICY member ON auth.membership")
     op.execute("ALTER TABLE auth.refresh_token DROP CONSTRAINT refresh_token_session_id_fkey")
-    op.execute('ALTER TABLE auth.refresh_token ADD revoked_at timestamptz, ADD user_id uuid REFERENCES auth."user" (id)')
+    op.execute(
+        'ALTER TABLE auth.refresh_token ADD revoked_at timestamptz, ADD user_id uuid REFERENCES auth."user" (id)'
+    )
     for table in ("refresh_token", "session"):
         op.execute(f"ALTER TABLE auth.{table} NO FORCE ROW LEVEL SECURITY")
     op.execute("""

@@ -1,9 +1,9 @@
 """What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn."""
 
-from services.auth.model.metadata import Base
-from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
+from services.auth.model.metadata import Base
+from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
 from services.auth.model.session import Origin, RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.user import User, email_key

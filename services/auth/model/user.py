@@ -30,6 +30,7 @@ from libs.schema.auth import (
 from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
 from services.auth.model.roles import PlatformRole, one_of
+from services.auth.model.username import username_key
 
 DEFAULT_TIME_ZONE = "UTC"
 DEFAULT_LANGUAGE = "en"
@@ -118,7 +119,7 @@ class User(Versioned, Base):
         if details == self.details():
             return []
         self.username = details.username
-        self.username_key = None if details.username is None else details.username.casefold()
+        self.username_key = None if details.username is None else username_key(details.username)
         self.first_name, self.last_name = details.first_name, details.last_name
         self.avatar_url, self.phone_number = details.avatar_url, details.phone_number
         self.time_zone, self.language = details.time_zone, details.language
@@ -145,9 +146,7 @@ class User(Versioned, Base):
             return []
         self.email_verified = True
         return [
-            EmailVerified(
-                occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id, email=self.email
-            )
+            EmailVerified(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id, email=self.email)
         ]
 
     def rehash_password(self, password_hash: str) -> None:

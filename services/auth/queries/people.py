@@ -1,25 +1,19 @@
-"""What can be read? Who somebody is, and what a password is checked against."""
+"""What can be read of people? Who they are here, where their home is, and what a password is checked against."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
-from services.auth.model import Role, User, Workspace
+from services.auth.model import MailedToken, Role, User, Workspace
+from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What logging in needs to know before any workspace is known."""
-
-    user_id: UUID
-    workspace_id: UUID
-    password_hash: str = field(repr=False)
+from services.auth.repository.users import Credentials
+from services.auth.tokens import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +28,43 @@ class Profile:
 async def credentials(tx: Tx, email: str) -> Credentials | None:
     """What to check a password against, or None when nobody has this address."""
     user = await users.find_user(tx, email)
-    return None if user is None else Credentials(user.id, user.default_workspace_id, user.password_hash)
+    return None if user is None else _credentials(user)
+
+
+async def credentials_of(tx: Tx, user_id: UUID) -> Credentials | None:
+    """What to check the password of somebody who is logged in against, or None when they are gone."""
+    user = await person(tx, user_id)
+    return None if user is None else _credentials(user)
+
+
+async def person(tx: Tx, user_id: UUID) -> User | None:
+    """The user, or None when nobody of this id may act."""
+    user = await tx.scalar(select(User).where(User.id == user_id))
+    return user if user is not None and user.is_present else None
 
 
 async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile:
     """The user, in the workspace that `tx` is a transaction of. Raises NotFound."""
-    member = await users.find_member(tx, user_id)
+    user = await person(tx, user_id)
+    role = await users.role_in(tx, user_id, workspace_id)
     workspace = await tx.scalar(select(Workspace).where(Workspace.id == workspace_id))
-    if member is None or workspace is None:
+    if user is None or role is None or workspace is None:
         raise NotFound("user", user_id)
-    return Profile(member.user, workspace, member.role)
+    return Profile(user, workspace, role)
+
+
+async def reset_owner(tx: Tx, presented: Ticket) -> User | None:
+    """Whose password a mailed token could reset now, or None. The token is not used up."""
+    token = await tx.scalar(
+        select(MailedToken).where(
+            MailedToken.token_hash == presented.digest,
+            MailedToken.purpose == Purpose.RESET_PASSWORD,
+            MailedToken.used_at.is_(None),
+            MailedToken.expires_at > tx.now,
+        )
+    )
+    return None if token is None else await person(tx, token.user_id)
+
+
+def _credentials(user: User) -> Credentials:
+    return Credentials(user.id, user.default_workspace_id, user.password_hash)

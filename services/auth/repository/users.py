@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -78,6 +79,13 @@ async def lock_user(tx: Tx, user_id: UUID) -> User:
     if user is None:
         raise NotFound("user", user_id)
     return user
+
+
+async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
+    """Those who have these addresses, by their keys, locked in one order until the transaction ends."""
+    keys = {email_key(email) for email in emails}
+    found = await tx.scalars(select(User).where(User.email_key.in_(keys)).order_by(User.id).with_for_update())
+    return {user.email_key: user for user in found}
 
 
 async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
