@@ -25,7 +25,7 @@ log = logger(__name__)
 
 MAX_TOKEN_LIFE = timedelta(days=1)
 """No access token lives longer, so no revocation has to be remembered longer."""
-_LONG_POLL_MS = 5_000
+_LONG_POLL_MS = 500
 _READ_MS = 500
 
 
@@ -107,7 +107,7 @@ async def revocations(settings: Settings) -> AsyncIterator[tuple[Revocations, Pr
     """The revocations, all known that were told before, and the part that learns the next ones.
 
     While the broker is away nothing is learnt, and tokens live for as long as they say. Raises KafkaError when it is
-    absent at the start.
+    absent at the start, or lacks the topic.
     """
     client = AIOKafkaConsumer(
         settings.kafka_prefix + AccessRevoked.topic,
@@ -118,8 +118,8 @@ async def revocations(settings: Settings) -> AsyncIterator[tuple[Revocations, Pr
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    await client.start()
     try:
+        await client.start()
         reader = _Reader(client, Revocations())
         await reader.catch_up()
         task = asyncio.create_task(reader.follow(), name="revocations")

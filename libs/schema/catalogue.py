@@ -5,7 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from libs.schema.auth import UserRegistered
+from libs.schema.auth import (
+    AccessRevoked,
+    EmailVerified,
+    MailRequested,
+    PasswordChanged,
+    PasswordResetRequested,
+    RoleChanged,
+    SessionCompromised,
+    SessionOpened,
+    SessionRevoked,
+    UserChanged,
+    UserDeactivated,
+    UserDeleted,
+    UserLocked,
+    UserReactivated,
+    UserRegistered,
+    UserRestored,
+    UserUnlocked,
+)
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted
 from libs.schema.event import DomainEvent
 from libs.schema.marketdata import BarClosed, InstrumentListed
@@ -16,6 +34,22 @@ from libs.schema.signals import BacktestCompleted, SignalGenerated, StrategyChan
 
 EVENTS: tuple[type[DomainEvent], ...] = (
     UserRegistered,
+    UserChanged,
+    EmailVerified,
+    UserLocked,
+    UserUnlocked,
+    UserDeactivated,
+    UserReactivated,
+    UserDeleted,
+    UserRestored,
+    RoleChanged,
+    PasswordChanged,
+    PasswordResetRequested,
+    SessionOpened,
+    SessionRevoked,
+    SessionCompromised,
+    AccessRevoked,
+    MailRequested,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,

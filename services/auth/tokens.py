@@ -101,7 +101,7 @@ class Issuing:
             "scope": " ".join(sorted(grant.scopes)),
             "auth_time": int(grant.authenticated_at.timestamp()),
             "iat": issued,
-            "exp": int(issued) + int(self.access_lifetime.total_seconds()),
+            "exp": round(issued + self.access_lifetime.total_seconds(), 3),
             "jti": str(uuid7()),
         }
         header = {"alg": ALGORITHM, "typ": ACCESS_TOKEN_TYPE, "kid": key_id(key)}

@@ -34,6 +34,7 @@ class Person:
     workspace_id: str
     access_token: str
     refresh_token: str
+    session_id: str = ""
 
     @property
     def bearer(self) -> dict[str, str]:
@@ -66,7 +67,9 @@ async def a_person(client: AsyncClient, *, email: str = EMAIL, **names: str) -> 
 async def again(client: AsyncClient, user_id: str, *, email: str = EMAIL) -> Person:
     """The person, logged in once more."""
     session = (await log_in(client, email=email)).json()
-    return Person(user_id, session["workspace_id"], session["access_token"], session["refresh_token"])
+    return Person(
+        user_id, session["workspace_id"], session["access_token"], session["refresh_token"], session["session_id"]
+    )
 
 
 def verifier(client: AsyncClient) -> TokenVerifier:

@@ -43,9 +43,13 @@ async def test_a_person_who_logged_in_sees_who_they_are(client: AsyncClient) -> 
     answer = await client.get("/v1/me", headers=person.bearer)
 
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {
-        "user_id": person.user_id, "email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace",
-        "email_verified": False, "platform_role": "USER",
+    shown = answer.json()
+    for moment in ("created_at", "updated_at", "last_login_at"):
+        assert datetime.fromisoformat(shown.pop(moment)).utcoffset() == timedelta(0)
+    assert shown == {
+        "user_id": person.user_id, "email": "ada@example.com", "email_verified": False, "username": None,
+        "first_name": "Ada", "last_name": "Lovelace", "avatar_url": None, "phone_number": None, "time_zone": "UTC",
+        "language": "en", "preferences": {}, "platform_role": "USER", "is_active": True, "password_changed_at": None,
         "workspace": {"id": person.workspace_id, "name": "Personal", "role": "OWNER"},
         "scopes": sorted(set(ALL_SCOPES) - {"marketdata:write"}),
     }  # fmt: skip
@@ -61,8 +65,10 @@ async def test_an_access_token_says_what_others_need_and_lives_for_ten_minutes(c
     claims = token.claims
     assert (claims["iss"], claims["aud"]) == ("fillstream", "fillstream")
     assert (claims["sub"], claims["tid"]) == (person.user_id, person.workspace_id)
-    assert claims["exp"] - claims["iat"] == 600
+    assert claims["exp"] == pytest.approx(claims["iat"] + 600)
     assert UUID(claims["jti"]).version == 7
+    assert claims["sid"] == person.session_id
+    assert claims["iat"] - claims["auth_time"] < 1
     assert set(claims["scope"].split()) == SCOPES_OF_ROLE[Role.OWNER]
 
 

@@ -63,7 +63,7 @@ def _create_sessions() -> None:
             created_at       timestamptz NOT NULL DEFAULT now(),
             updated_at       timestamptz NOT NULL DEFAULT now()
         )""")
-    op.execute("CREATE INDEX session_user ON auth.session (user_id, id)")
+    op.execute("CREATE INDEX session_of_user ON auth.session (user_id, id)")
 
 
 def _hang_refresh_tokens_on_sessions() -> None:

@@ -33,7 +33,7 @@ class Session(TenantOwned, Base):
     __tablename__ = "session"
     __table_args__ = (
         CheckConstraint(one_of("ended_by", SessionEnd), name="session_ended_by"),
-        Index("session_user", "user_id", "id"),
+        Index("session_of_user", "user_id", "id"),
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.user.id"))
