@@ -18,6 +18,7 @@ ROOMS = {
 OWN_ROOMS = {
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
+    ("auth", "passkeys"): "WebAuthn ceremonies: what is asked of a passkey, and what it proves",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "recovery"): "codes for whoever lost their second factor",
     ("auth", "strength"): "whether a password can be guessed",
