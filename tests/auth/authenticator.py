@@ -10,6 +10,7 @@ import json
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
+from cryptography.x509.oid import NameOID
 from pydantic import JsonValue
 
 Json = dict[str, JsonValue]
@@ -157,6 +160,8 @@ class Authenticator:
     def _statement(self, data: bytes, client: bytes, lie: Lie) -> dict[str, object]:
         if self.statement == "none":
             return {}
+        if isinstance(self.key, EllipticCurvePrivateKey) and self.statement == "fido-u2f":
+            return _u2f_statement(self.key, data[:32], hashlib.sha256(client).digest(), self.credential_id)
         signature = signed(lie.signer or self.key, data + hashlib.sha256(client).digest())
         return {"alg": cose_key(self.key)[3], "sig": signature}
 
@@ -170,6 +175,20 @@ class Authenticator:
             "clientExtensionResults": {},
             "response": response,
         }
+
+
+def _u2f_statement(key: EllipticCurvePrivateKey, party: bytes, client: bytes, name: bytes) -> dict[str, object]:
+    """True in every respect (section 8.6), but that the certificate is the device's own word."""
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return {"sig": signed(key, b"\x00" + party + client + name + point), "x5c": [_certificate(key)]}
+
+
+def _certificate(key: EllipticCurvePrivateKey) -> bytes:
+    name = Name([NameAttribute(NameOID.COMMON_NAME, "a device")])
+    builder = CertificateBuilder(name, name, key.public_key(), random_serial_number())
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    valid = builder.not_valid_before(since).not_valid_after(since + timedelta(days=36_500))
+    return valid.sign(key, SHA256()).public_bytes(Encoding.DER)
 
 
 def flipped(answer: Json, member: str, bit: int) -> Json:

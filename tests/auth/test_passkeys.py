@@ -245,6 +245,15 @@ def test_a_passkey_that_vouches_wrongly_for_itself_is_not_made(name: str) -> Non
     assert refused.value.reason is Reason.ATTESTATION
 
 
+def test_a_statement_that_was_not_asked_for_is_not_even_read() -> None:
+    device = Authenticator(KEYS[Algorithm.ES256], statement="fido-u2f")
+
+    with pytest.raises(RegistrationRefused) as refused:
+        Ceremony(device).registers()
+
+    assert refused.value.reason is Reason.ATTESTATION
+
+
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_another_keys_signature_proves_nothing(algorithm: Algorithm) -> None:
     ceremony = Ceremony(Authenticator(KEYS[algorithm]))

@@ -58,7 +58,7 @@ CHALLENGE_BYTES = 32
 TIMEOUT_MILLISECONDS = 300_000
 """The lower end of what section 15.1 recommends where the user has to be verified."""
 
-# What `webauthn`, `cbor2` and `cryptography` raise for bytes that somebody has made up.
+# What `webauthn`, `cbor2` and `cryptography` raise, or could, for bytes that somebody has made up.
 _UNREADABLE = (
     WebAuthnException, InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, LookupError, AttributeError,
     ArithmeticError, RecursionError,
