@@ -11,8 +11,8 @@ from zxcvbn import feedback, matching, scoring, time_estimates
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 128
-PIECE = 36
-"""Characters that are estimated together: zxcvbn's time grows with their square, and with every way to read `4@8(`."""
+LOOKED_AT = 72
+"""Characters that are estimated: zxcvbn's own limit, whose time grows with their square."""
 MAX_PERSONAL_WORDS = 32
 SAFE = 3
 """zxcvbn's third of 0 to 4: at least 10^8 guesses, the least that argon2id needs to hold an offline attack off."""
@@ -23,6 +23,10 @@ _MIN_PERSONAL_WORD = 3
 _HOUSE = "fillstream"
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _SEPARATORS = str.maketrans(dict.fromkeys(" ._-"))
+# zxcvbn tries every way to read symbols as letters, 736 of them for `4@8({[<369!|1075$+%2`, and each over all of the
+# password. Where there are many, one symbol stands for all that are read as its letter: no word is found less.
+_MAX_WAYS = 64
+_READ_ALIKE = str.maketrans("{[<@$", "(((45")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,12 @@ class Weakness:
     suggestions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Estimate:
-    guesses: int
-    weakness: Weakness
-
-
 def weakness(password: str, about: Sequence[str]) -> Weakness | None:
     """What makes a password weak, or None. `about` is what others know of its owner: address, names, username.
 
-    It is as strong as the strongest of its pieces: whoever guesses all of it guesses each of them. So a password longer
-    than a piece may be refused though the whole would just pass, and is never cut before it is hashed. Takes up to
-    half a second of one core for a password made to be slow, so it belongs on a thread, as hashing does.
+    All of it is hashed, and its first 72 characters are judged: whoever guesses the whole guesses its beginning, too, so
+    one that is longer may be refused though its end would save it. Takes up to half a second of one core for a password
+    that was made to be slow, so it belongs on a thread, as hashing does.
     """
     form = unicodedata.normalize("NFKC", password[: _LONGEST_FORM + 1])
     if len(password) > _LONGEST_FORM or len(form) > MAX_PASSWORD:
@@ -54,18 +52,23 @@ def weakness(password: str, about: Sequence[str]) -> Weakness | None:
     if len(form) < MIN_PASSWORD:
         return Weakness(0, f"This has fewer than {MIN_PASSWORD} characters.", ("Add another word or two.",))
     known = _dictionaries(personal_words(about))
-    strongest: _Estimate | None = None
-    for piece in pieces(form):
-        estimate = _weaker_reading(piece, known)
-        if estimate.weakness.score >= SAFE:
-            return None
-        strongest = estimate if strongest is None else max(strongest, estimate, key=lambda one: one.guesses)
-    return strongest.weakness if strongest else None
+    found = (_judged(reading, known) for reading in readings(form))
+    return next((one for one in found if one.score < SAFE), None)
 
 
-def pieces(form: str) -> Iterator[str]:
-    """A password's characters, all of them, as parts that zxcvbn can take."""
-    return (form[start : start + PIECE] for start in range(0, len(form), PIECE))
+def readings(form: str) -> Iterator[str]:
+    """What is judged of a password: as it is, and without what stands between words.
+
+    zxcvbn takes anything of three parts for safe, as `ada.lovelace` is.
+    """
+    start = form[:LOOKED_AT]
+    symbols = matching.relevant_l33t_subtable(start, matching.L33T_TABLE)
+    if len(matching.enumerate_l33t_subs(symbols)) > _MAX_WAYS:
+        start = start.translate(_READ_ALIKE)
+    yield start
+    bare = start.translate(_SEPARATORS)
+    if bare != start:
+        yield bare
 
 
 def personal_words(about: Sequence[str]) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ def personal_words(about: Sequence[str]) -> tuple[str, ...]:
         text = unicodedata.normalize("NFKC", said[:_LONGEST_FORM]).lower()
         for part in (text, text.partition("@")[0]):
             words |= dict.fromkeys([*_BETWEEN_WORDS.split(part), _BETWEEN_WORDS.sub("", part)])
-    told = (word[:PIECE] for word in words if len(word) >= _MIN_PERSONAL_WORD)
+    told = (word[:LOOKED_AT] for word in words if len(word) >= _MIN_PERSONAL_WORD)
     return tuple(told)[:MAX_PERSONAL_WORDS]
 
 
@@ -85,16 +88,8 @@ def _dictionaries(words: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
     return {**common, "user_inputs": matching.build_ranked_dict(words)}
 
 
-def _weaker_reading(piece: str, known: Mapping[str, Mapping[str, int]]) -> _Estimate:
-    """As it is, and without what stands between words: zxcvbn takes any three parts, as `ada.lovelace`, for safe."""
-    as_it_is, bare = _estimate(piece, known), piece.translate(_SEPARATORS)
-    if as_it_is.weakness.score < SAFE or bare in {piece, ""}:
-        return as_it_is
-    return min(as_it_is, _estimate(bare, known), key=lambda one: one.guesses)
-
-
-def _estimate(piece: str, known: Mapping[str, Mapping[str, int]]) -> _Estimate:
-    best = scoring.most_guessable_match_sequence(piece, matching.omnimatch(piece, known))
+def _judged(reading: str, known: Mapping[str, Mapping[str, int]]) -> Weakness:
+    best = scoring.most_guessable_match_sequence(reading, matching.omnimatch(reading, known))
     score: int = time_estimates.guesses_to_score(best["guesses"])
     said = feedback.get_feedback(score, best["sequence"])
-    return _Estimate(int(best["guesses"]), Weakness(score, said["warning"], tuple(said["suggestions"])))
+    return Weakness(score, said["warning"], tuple(said["suggestions"]))

@@ -8,16 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zxcvbn import matching
 
 from services.auth.strength import (
     MAX_PASSWORD,
     MAX_PERSONAL_WORDS,
-    MIN_PASSWORD,
-    PIECE,
     SAFE,
     Weakness,
     personal_words,
-    pieces,
+    readings,
     weakness,
 )
 
@@ -33,7 +32,7 @@ def test_a_strong_password_has_no_weakness(password: str) -> None:
 @pytest.mark.parametrize(
     "password",
     ["password1234", "P@ssw0rd1234", "qwertyuiop12", "aaaaaaaaaaaa", "123456789012", "abcabcabcabc", "drowssap4321",
-     "a" * MAX_PASSWORD, "password" * 16, "1990-01-01-1990-01-01"],
+     "a" * MAX_PASSWORD, "qwertyuiop" * 12, "asdfghjkl;" * 7, "p4ssw0rd!" * 14, "!@#$%^&*()_+", "12345678901 " * 10, "password" * 16, "1990-01-01-1990-01-01"],
 )  # fmt: skip
 def test_a_common_password_is_refused_with_a_reason(password: str) -> None:
     found = weakness(password, ())
@@ -67,6 +66,12 @@ def test_one_persons_words_do_not_judge_another() -> None:
         assert all(found is None for found in others)
 
 
+def test_nothing_that_is_known_of_a_person_stays() -> None:
+    assert weakness("tindariel.vexholmer", ABOUT) is not None
+
+    assert not any("vexholmer" in words for words in matching.RANKED_DICTIONARIES.values())
+
+
 def test_a_password_is_counted_in_the_form_that_is_hashed() -> None:
     ligature = "\ufb03"  # one character, "ffi" once it is normalised
 
@@ -86,28 +91,43 @@ def test_what_is_too_long_is_refused_whatever_it_is(length: int) -> None:
     assert found == Weakness(0, "This has more than 128 characters.")
 
 
-@given(st.text(min_size=MIN_PASSWORD, max_size=MAX_PASSWORD))
-def test_no_piece_is_longer_than_zxcvbn_can_take_in_time_and_none_is_left_out(form: str) -> None:
-    parts = list(pieces(form))
-
-    assert "".join(parts) == form
-    assert all(0 < len(part) <= PIECE for part in parts)
+SYMBOLS = "4@8({[<369!|1075$+%2 ._-"  # all that zxcvbn reads as letters, and what stands between words
 
 
+@settings(deadline=None)
+@given(st.text(SYMBOLS, max_size=MAX_PASSWORD) | st.just(SYMBOLS * 5))
+def test_what_is_judged_has_few_readings_of_bounded_length(form: str) -> None:
+    judged = list(readings(form))
+
+    assert len(judged) <= 2
+    for reading in judged:
+        assert len(reading) <= 72
+        as_letters = matching.relevant_l33t_subtable(reading, matching.L33T_TABLE)
+        assert len(matching.enumerate_l33t_subs(as_letters)) <= 64
+
+
+def test_a_symbol_stands_for_those_alone_that_are_read_as_its_letter() -> None:
+    for symbol, instead in zip(SYMBOLS, next(readings(SYMBOLS)), strict=True):
+        assert _letters_for(symbol) <= _letters_for(instead)
+
+
+def _letters_for(symbol: str) -> set[str]:
+    return {letter for letter, symbols in matching.L33T_TABLE.items() if symbol in symbols}
+
+
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), max_size=60))
 def test_what_is_known_of_a_person_is_bounded(about: list[str]) -> None:
     words = personal_words(about)
 
     assert len(words) <= MAX_PERSONAL_WORDS
-    assert all(3 <= len(word) <= PIECE for word in words)
+    assert all(3 <= len(word) <= 72 for word in words)
 
 
-def test_the_end_of_a_long_password_counts_as_its_beginning_does() -> None:
-    weak_start = "a" * PIECE
-
-    assert weakness(weak_start, ()) is not None
-    assert weakness(weak_start + STRONG, ()) is None
-    assert weakness(STRONG + weak_start, ()) is None
+def test_a_long_password_is_as_strong_as_its_beginning() -> None:
+    assert weakness("a" * 40 + STRONG, ()) is None
+    assert weakness("a" * 72 + STRONG, ()) is not None
+    assert weakness(STRONG + "a" * 100, ()) is None
 
 
 @settings(deadline=None, max_examples=50)

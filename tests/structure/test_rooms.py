@@ -18,9 +18,12 @@ ROOMS = {
 OWN_ROOMS = {
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
+    ("auth", "passkeys"): "WebAuthn ceremonies: what is asked of a passkey, and what it proves",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
+    ("auth", "recovery"): "codes for whoever lost their second factor",
     ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",
+    ("auth", "totp"): "one-time codes of RFC 6238",
     ("billing", "expiry"): "the task that ends trials when their time is over",
     ("marketdata", "csv_bars"): "bars from files, read whole before any is kept",
     ("notifications", "streams"): "open Server-Sent Events streams and what wakes them",
