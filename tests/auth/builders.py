@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from httpx2 import AsyncClient, Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
+from pydantic import SecretStr
 
 from libs.kit.ids import uuid7
+from libs.kit.mail_secrets import mail_secret
 from libs.kit.security import TokenVerifier
+from libs.schema.auth import MailRequested, MailTemplate
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 from tests.world import World
@@ -70,6 +73,19 @@ async def again(client: AsyncClient, user_id: str, *, email: str = EMAIL) -> Per
     return Person(
         user_id, session["workspace_id"], session["access_token"], session["refresh_token"], session["session_id"]
     )
+
+
+async def mails(world: World, template: MailTemplate, count: int = 1) -> list[MailRequested]:
+    """The mails of a template that were asked for, the oldest first; fails unless there are `count`."""
+    await world.settled("auth")
+    found = [told.event for told in world.published(MailRequested) if told.event.template == template]
+    assert len(found) == count, f"{len(found)} mails of {template}, {count} expected"
+    return found
+
+
+def ticket(mail: MailRequested) -> str:
+    """What stands in a mail, for whoever reads it."""
+    return f"{mail.workspace_id}.{mail_secret(SecretStr(MAIL_SECRET), mail.mail_id)}"
 
 
 def verifier(client: AsyncClient) -> TokenVerifier:

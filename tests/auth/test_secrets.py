@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from httpx2 import AsyncClient
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from libs.kit.logging import configure_logging
+from libs.kit.mail_secrets import mail_secret
 from services.auth.keys import KeySealed, KeyVault, generate_key, key_id
 from services.auth.settings import Settings
-from tests.auth.builders import PASSWORD, SECRET, a_person, log_in, private_key, refresh, register
+from tests.auth.builders import MAIL_SECRET, PASSWORD, SECRET, a_person, again, log_in, private_key, refresh, register
 from tests.world import Running, World
 
 
@@ -40,6 +41,7 @@ async def test_no_secret_is_logged_even_when_everything_fails(
         await refresh(client, person.refresh_token)
         await register(client)
         await log_in(client, password="not the password")
+        person = await again(client, person.user_id)
         await world.fetch("ALTER TABLE auth.membership RENAME TO membership_away")
         failures = [await log_in(client), await register(client, email="bob@example.com")]
         failures += [await client.get("/v1/me", headers=person.bearer)]
@@ -60,10 +62,12 @@ async def test_the_database_holds_no_secret_in_the_open(client: AsyncClient, wor
     person = await a_person(client)
     private = str((await private_key(world)).as_dict(private=True)["d"])
 
-    tables = ('"user"', "refresh_token", "signing_key", "outbox", "event_log")
+    tables = ('"user"', "refresh_token", "signing_key", "mailed_token", "outbox", "event_log")
     kept = "".join([str(await world.fetch(f"SELECT * FROM auth.{table}")) for table in tables])
 
-    for secret in (PASSWORD, person.refresh_token.partition(".")[2], private):
+    (mail,) = await world.fetch("SELECT id FROM auth.mailed_token")
+    mailed = mail_secret(SecretStr(MAIL_SECRET), mail["id"])
+    for secret in (PASSWORD, person.refresh_token.partition(".")[2], private, mailed):
         assert secret not in kept
 
 
@@ -98,4 +102,6 @@ def auth_settings(world: World) -> Settings:
 
 
 async def test_the_running_service_repeats_none_of_its_secrets(auth: Running) -> None:
-    assert SECRET not in repr(auth.service.http.state.issuing)
+    shown = repr(auth.service.http.state.parts)
+    assert SECRET not in shown
+    assert MAIL_SECRET not in shown

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
 import uvicorn
 from httpx2 import AsyncClient
 from joserfc import jwt

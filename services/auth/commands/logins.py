@@ -15,7 +15,6 @@ from services.auth.model import Origin, User, email_key
 from services.auth.model.login import (
     NOBODY,
     Login,
-    LoginGuard,
     LoginResult,
     Patience,
     account_subject,
@@ -78,25 +77,22 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
     before guards, everywhere.
     """
     user = await users.lock_known(tx, NOBODY if checked.known is None else checked.known.user_id)
-    guard = await _account_guard(tx, checked.email)
+    account, address = _subjects(checked.email, checked.origin)
+    guards = await logins.lock_guards(tx, [account, address])
     if user is None or not checked.matched:
         _note(tx, checked, LoginResult.WRONG)
-        if user is not None and guard.failures >= lockout.account.failures:
+        if user is not None and guards[account].failures >= lockout.account.failures:
             await _lock(tx, lockout, mailing, user)
         return None
     if not user.may_log_in(tx.now):
         _note(tx, checked, LoginResult.SHUT_OUT)
         return None
-    guard.forgive()
+    guards[account].forgive()
+    guards[address].give_back()
     if checked.renewed_hash is not None:
         user.rehash_password(checked.renewed_hash)
     _note(tx, checked, LoginResult.SUCCEEDED)
     return await open_session(tx, issuing, user, user.default_workspace_id, checked.origin)
-
-
-async def _account_guard(tx: Tx, email: str) -> LoginGuard:
-    subject = account_subject(email_key(email))
-    return (await logins.lock_guards(tx, [subject]))[subject]
 
 
 async def excuse(tx: Tx, email: str, origin: Origin) -> None:

@@ -18,9 +18,8 @@ from services.auth.tokens import Ticket
 
 async def describe(tx: Tx, user: User, details: PersonalDetails) -> None:
     """Replace what a person, whose row `tx` has locked, says of themselves. Raises Conflict for a taken user name."""
-    told = user.describe(details, tx.now)
-    await users.save_described(tx)
-    tx.publish(user, *told)
+    tx.publish(user, *user.describe(details, tx.now))
+    await users.save_described(tx, user)
 
 
 async def ask_for_verification(tx: Tx, mailing: Mailing, user_id: UUID) -> None:

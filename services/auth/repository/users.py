@@ -97,7 +97,7 @@ async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
     return None if role is None else Role(role)
 
 
-async def save_described(tx: Tx) -> None:
+async def save_described(tx: Tx, user: User) -> None:
     """Write what a user says of themselves. Raises Conflict when somebody else has the name already."""
     try:
         await tx.flush()
@@ -105,3 +105,5 @@ async def save_described(tx: Tx) -> None:
         if "user_username_key" not in str(error.orig):
             raise
         raise Conflict("this user name is taken", slug="username-taken") from error
+    # The database says when it was written.
+    await tx.scalar(select(User).where(User.id == user.id).execution_options(populate_existing=True))

@@ -1,0 +1,103 @@
+"""A token that was revoked is refused everywhere, those beside it are not, and a restart forgets nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from httpx2 import AsyncClient
+
+from libs.kit.ids import uuid7
+from libs.kit.revocations import Granted, Revocations
+from libs.schema.auth import AccessRevoked
+from tests.issuer import Issuer
+from tests.world import World, eventually
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+USER, SESSION, WORKSPACE = uuid7(), uuid7(), uuid7()
+
+
+def revoked(*, session: UUID | None = None, workspace: UUID | None = None, at: datetime = NOON) -> AccessRevoked:
+    return AccessRevoked(occurred_at=at, user_id=USER, session_id=session, workspace_id=workspace, issued_before=at)
+
+
+def granted(**changes: object) -> Granted:
+    named = {
+        "user_id": USER,
+        "workspace_id": WORKSPACE,
+        "session_id": SESSION,
+        "issued_at": NOON - timedelta(seconds=1),
+    }
+    return Granted(**(named | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("told", "token", "over"),
+    [
+        (revoked(), granted(), True),
+        (revoked(), granted(user_id=uuid7()), False),
+        (revoked(), granted(issued_at=NOON), False),
+        (revoked(session=SESSION), granted(), True),
+        (revoked(session=SESSION), granted(session_id=uuid7()), False),
+        (revoked(session=SESSION), granted(session_id=None), False),
+        (revoked(workspace=WORKSPACE), granted(), True),
+        (revoked(workspace=WORKSPACE), granted(workspace_id=uuid7()), False),
+    ],
+)
+def test_a_revocation_means_what_it_names_and_what_was_issued_before(
+    told: AccessRevoked, token: Granted, *, over: bool
+) -> None:
+    known = Revocations()
+    known.learn(told, NOON)
+
+    assert known.cover(token) is over
+
+
+def test_what_no_token_is_old_enough_for_is_forgotten() -> None:
+    known = Revocations()
+    known.learn(revoked(), NOON)
+    known.learn(revoked(session=SESSION, at=NOON + timedelta(days=2)), NOON + timedelta(days=2))
+
+    assert not known.cover(granted(session_id=None))
+
+
+async def test_another_service_refuses_a_revoked_token_and_still_does_after_a_restart(
+    world: World, issuer: Issuer
+) -> None:
+    user, lost, kept, tenant = uuid7(), uuid7(), uuid7(), uuid7()
+    tokens = {one: issuer.token(tenant, sub=str(user), sid=str(one)) for one in (lost, kept)}
+
+    async def status(client: AsyncClient, session: UUID) -> int:
+        headers = {"Authorization": f"Bearer {tokens[session]}"}
+        return (await client.get("/v1/plans", headers=headers)).status_code
+
+    async with world.running("billing") as billing:
+        client = await billing.anonymous()
+        assert (await status(client, lost), await status(client, kept)) == (200, 200)
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        told = AccessRevoked(occurred_at=now, user_id=user, session_id=lost, workspace_id=None, issued_before=now)
+        await world.publish(told)
+
+        async def refused() -> None:
+            assert await status(client, lost) == 401
+
+        await eventually(refused)
+        assert await status(client, kept) == 200
+
+    async with world.running("billing") as again:
+        client = await again.anonymous()
+        assert (await status(client, lost), await status(client, kept)) == (401, 200)
+
+
+async def test_what_nobody_can_read_does_not_stop_the_reading(world: World, issuer: Issuer) -> None:
+    user, tenant = uuid7(), uuid7()
+    headers = {"Authorization": f"Bearer {issuer.token(tenant, sub=str(user))}"}
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    await world.send_raw(AccessRevoked.topic, b"x", b"{", [("ce_type", b"access.AccessRevoked.v1")])
+    await world.publish(
+        AccessRevoked(occurred_at=now, user_id=user, session_id=None, workspace_id=None, issued_before=now)
+    )
+
+    async with world.running("billing") as billing:
+        assert (await (await billing.anonymous()).get("/v1/plans", headers=headers)).status_code == 401
