@@ -38,7 +38,7 @@ async def test_registering_sends_a_mail_that_proves_the_address_once(client: Asy
 
     answers = await asyncio.gather(*(verify(client, ticket(mail)) for _ in range(10)))
 
-    assert Counter(answer.status_code for answer in answers) == {204: 1, 401: 9}
+    assert Counter(answer.status_code for answer in answers) == {204: 1, 422: 9}
     assert (await client.get("/v1/me", headers=person.bearer)).json()["email_verified"] is True
     await world.expect(EmailVerified, 1)
 
@@ -48,7 +48,7 @@ async def test_a_mail_that_is_asked_for_again_replaces_the_first(client: AsyncCl
     assert (await client.post("/v1/me/email-verification", headers=person.bearer)).status_code == 202
     first, second = await mails(world, MailTemplate.VERIFY_EMAIL, 2)
 
-    assert (await verify(client, ticket(first))).status_code == 401
+    assert (await verify(client, ticket(first))).status_code == 422
     assert (await verify(client, ticket(second))).status_code == 204
     assert (await client.post("/v1/me/email-verification", headers=person.bearer)).status_code == 202
     assert len(await mails(world, MailTemplate.VERIFY_EMAIL, 2)) == 2, "there is nothing left to prove"
@@ -76,7 +76,7 @@ async def test_of_twenty_resets_with_one_token_at_once_one_wins(client: AsyncCli
 
     answers = await asyncio.gather(*(reset(client, ticket(mail), f"{NEW} {n}") for n in range(20)))
 
-    assert Counter(answer.status_code for answer in answers) == {204: 1, 401: 19}
+    assert Counter(answer.status_code for answer in answers) == {204: 1, 422: 19}
     (winner,) = [n for n, answer in enumerate(answers) if answer.status_code == 204]
     assert (await log_in(client, password=f"{NEW} {winner}")).status_code == 200
 
@@ -98,8 +98,8 @@ async def test_an_expired_token_works_for_nothing(client: AsyncClient, world: Wo
     (mail,) = await mails(world, MailTemplate.RESET_PASSWORD)
     await world.fetch("UPDATE auth.mailed_token SET expires_at = now() - interval '1 second'")
 
-    assert (await verify(client, ticket(proof))).status_code == 401
-    assert (await reset(client, ticket(mail))).status_code == 401
+    assert (await verify(client, ticket(proof))).status_code == 422
+    assert (await reset(client, ticket(mail))).status_code == 422
     assert (await log_in(client)).status_code == 200
 
 
@@ -107,8 +107,8 @@ async def test_a_token_works_for_its_own_purpose_alone(client: AsyncClient, worl
     await a_person(client)
     (proof,) = await mails(world, MailTemplate.VERIFY_EMAIL)
 
-    assert (await reset(client, ticket(proof))).status_code == 401
-    assert (await client.post("/v1/auth/unlock", json={"token": ticket(proof)})).status_code == 401
+    assert (await reset(client, ticket(proof))).status_code == 422
+    assert (await client.post("/v1/auth/unlock", json={"token": ticket(proof)})).status_code == 422
     assert (await verify(client, ticket(proof))).status_code == 204
 
 
@@ -119,7 +119,7 @@ async def test_a_token_of_one_person_opens_nothing_of_another(client: AsyncClien
 
     secret = ticket(first).partition(".")[2]
 
-    assert (await verify(client, f"{bob.workspace_id}.{secret}")).status_code == 401
+    assert (await verify(client, f"{bob.workspace_id}.{secret}")).status_code == 422
 
 
 async def test_changing_the_password_ends_all_other_sessions(client: AsyncClient, world: World) -> None:
@@ -145,7 +145,7 @@ async def test_a_wrong_current_password_changes_nothing_and_can_not_be_guessed_a
 
     answers = [await change(client, person.bearer, "not the password", NEW) for _ in range(6)]
 
-    assert [answer.status_code for answer in answers] == [403] * 4 + [429] * 2
+    assert [answer.status_code for answer in answers] == [422] * 4 + [429] * 2
 
 
 async def test_of_two_changes_at_once_one_wins(client: AsyncClient) -> None:

@@ -32,6 +32,35 @@ async def a_refresh_token(person: Person) -> Call:
     return Call({"refresh_token": (await person.log_in()).refresh_token})
 
 
+async def a_mailed_proof(person: Person) -> Call:
+    return Call({"token": await person.mailbox(person, "VERIFY_EMAIL")})
+
+
+async def a_mailed_key(person: Person) -> Call:
+    return Call({"token": await person.mailbox(person, "UNLOCK")})
+
+
+async def a_forgotten_password(person: Person) -> Call:
+    return Call({"email": person.email})
+
+
+async def a_mailed_reset(person: Person) -> Call:
+    """To the same password, so that everybody can go on with it."""
+    return Call({"token": await person.mailbox(person, "RESET_PASSWORD"), "new_password": person.password})
+
+
+async def a_password_to_change(person: Person) -> Call:
+    return Call({"current_password": person.password, "new_password": person.password})
+
+
+async def something_to_say(_person: Person) -> Call:
+    return Call({"first_name": f"Name {next(_numbers)}"})
+
+
+async def a_session(person: Person) -> Call:
+    return Call(path={"session_id": (await person.log_in()).session_id})
+
+
 async def an_unlisted_instrument(_person: Person) -> Call:
     return Call({"symbol": f"NEW{next(_numbers)}", "name": "New"})
 

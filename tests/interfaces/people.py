@@ -33,6 +33,17 @@ class Sender(Protocol):
     async def __call__(self, route: str, call: Call, headers: Mapping[str, str]) -> Response: ...
 
 
+class Mailbox(Protocol):
+    """Gives what stands in a mail to a person."""
+
+    async def __call__(self, person: Person, purpose: str) -> str: ...
+
+
+async def no_mailbox(_person: Person, _purpose: str) -> str:
+    """Nobody's mail is read."""
+    raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who registered and logged in."""
@@ -43,12 +54,19 @@ class Person:
     everything: str
     """A token for the workspace with every scope that there is."""
     send: Sender
+    mailbox: Mailbox = no_mailbox
 
     async def log_in(self) -> Session:
         """Tokens of a session of its own."""
         call = Call({"email": self.email, "password": self.password})
         answer = (await self.send("POST /v1/auth/login", call, {})).raise_for_status().json()
-        return Session(self.session.user_id, self.session.workspace_id, answer["access_token"], answer["refresh_token"])
+        return Session(
+            self.session.user_id,
+            self.session.workspace_id,
+            answer["access_token"],
+            answer["refresh_token"],
+            answer["session_id"],
+        )
 
     async def made(self, route: str, call: Call) -> Json:
         """What the answer to a call tells, which has to succeed."""

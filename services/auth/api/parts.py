@@ -16,7 +16,7 @@ from services.auth.commands.mails import Mailing
 from services.auth.model import Origin
 from services.auth.passwords import Passwords
 from services.auth.queries import people
-from services.auth.tokens import Issuing
+from services.auth.tokens import Issuing, Ticket
 
 _MAX_DEVICE = 300
 
@@ -62,6 +62,19 @@ async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> 
 AllParts = Annotated[Parts, Depends(_parts)]
 From = Annotated[Origin, Depends(_origin)]
 Somebody = Annotated[Person, Depends(_person)]
+
+
+def mailed(token: str) -> Ticket:
+    """The ticket of a mail. Raises Invalid when it can't be one of ours."""
+    try:
+        return Ticket.parse(token)
+    except Unauthenticated:
+        raise spent() from None
+
+
+def spent() -> Invalid:
+    """What is said of a mailed token that does not work, whyever."""
+    return Invalid("/token", "is not valid, or no longer: ask for another mail", slug="token-spent")
 
 
 async def refuse_weak(passwords: Passwords, pointer: str, password: str, *about: str | None) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from libs.kit.errors import Conflict, Forbidden, Unauthenticated
+from libs.kit.errors import Conflict, Invalid, Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from services.auth.api.fields import A_PERSON, Email, NewPassword, PresentedPassword, PresentedToken
-from services.auth.api.parts import AllParts, From, Somebody, refuse_weak
+from services.auth.api.parts import AllParts, From, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import logins, passwords
 from services.auth.queries import people
-from services.auth.tokens import SPENT, Ticket
 
 router = APIRouter()
 
@@ -60,7 +59,7 @@ async def change_password(
     async with db.public(cause) as tx:
         await logins.claim_try(tx, parts.lockout, user.email, origin)
     if not await parts.passwords.match(body.current_password.get_secret_value(), known.password_hash):
-        raise Forbidden("the current password is wrong", slug="wrong-password")
+        raise Invalid("/current_password", "is not the current password", slug="wrong-password")
     async with db.public(cause) as tx:
         await logins.excuse(tx, user.email, origin)
     wanted = body.new_password.get_secret_value()
@@ -93,11 +92,11 @@ async def ask_for_reset(body: ResetRequestIn, db: Db, cause: RequestCause) -> Re
 @router.put("/v1/auth/password-reset", status_code=204)
 async def reset_password(body: ResetIn, db: Db, parts: AllParts, cause: RequestCause) -> Response:
     """Choose another password with the token that came by mail. All sessions end, and a lock does too."""
-    presented = Ticket.parse(body.token.get_secret_value())
+    presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id) as tx:
         owner = await people.reset_owner(tx, presented)
     if owner is None:
-        raise Unauthenticated(SPENT)
+        raise spent()
     wanted = body.new_password.get_secret_value()
     await refuse_weak(
         parts.passwords, "/new_password", wanted, owner.email, owner.first_name, owner.last_name, owner.username
@@ -106,5 +105,5 @@ async def reset_password(body: ResetIn, db: Db, parts: AllParts, cause: RequestC
     async with db.transaction(presented.home_id, cause) as tx:
         done = await passwords.reset_password(tx, parts.mailing, presented, new_hash)
     if not done:
-        raise Unauthenticated(SPENT)
+        raise spent()
     return Response(status_code=204)

@@ -7,14 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
-from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.ids import uuid7
 from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken
-from services.auth.api.parts import AllParts, Somebody, refuse_weak
+from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import people, registration
 from services.auth.repository.users import NewUser
-from services.auth.tokens import SPENT, Ticket
 
 router = APIRouter()
 
@@ -71,20 +69,20 @@ async def ask_for_verification(somebody: Somebody, db: Db, parts: AllParts, caus
 @router.post("/v1/auth/email-verification", status_code=204)
 async def verify_email(body: MailedTokenIn, db: Db, cause: RequestCause) -> Response:
     """Prove an address with the token that was sent to it."""
-    presented = Ticket.parse(body.token.get_secret_value())
+    presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
         verified = await people.verify_email(tx, presented)
     if not verified:
-        raise Unauthenticated(SPENT)
+        raise spent()
     return Response(status_code=204)
 
 
 @router.post("/v1/auth/unlock", status_code=204)
 async def unlock(body: MailedTokenIn, db: Db, cause: RequestCause) -> Response:
     """End a lock that failed logins caused, with the token of the mail that told of it."""
-    presented = Ticket.parse(body.token.get_secret_value())
+    presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
         unlocked = await people.unlock_by_mail(tx, presented)
     if not unlocked:
-        raise Unauthenticated(SPENT)
+        raise spent()
     return Response(status_code=204)
