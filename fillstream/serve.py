@@ -67,7 +67,13 @@ class _Server(uvicorn.Server):
 async def listening(app: ASGIApp, listener: socket) -> AsyncIterator[None]:
     """Serve an app on a bound socket; at the end, let open requests finish."""
     config = uvicorn.Config(
-        app, log_config=None, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS, server_header=False
+        app,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        server_header=False,
+        # It would believe what anybody on this machine says; the kit looks at `trusted_proxies`.
+        proxy_headers=False,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))

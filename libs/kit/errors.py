@@ -7,7 +7,8 @@ FillstreamError
 │   ├── Forbidden          403  known, but not allowed; also limits of a plan
 │   ├── NotFound           404  nothing of that id in this workspace
 │   ├── Conflict           409  at odds with what is there
-│   └── TooLarge           413  more than we take
+│   ├── TooLarge           413  more than we take
+│   └── RateLimited        429  too often; says when to come back
 └── Fatal                  an operator has to act: the process stops and its supervisor starts it anew
 """
 
@@ -91,6 +92,13 @@ class TooLarge(Rejected):
 
     status = 413
     slug = "too-large"
+
+
+class RateLimited(Rejected):
+    """Too many requests in too short a time."""
+
+    status = 429
+    slug = "rate-limited"
 
 
 class Fatal(FillstreamError):

@@ -36,7 +36,9 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         await keys()
         tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience)
         probes = (relay_,)
-        http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+        http = http_app(
+            "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
+        )
         http.state.passwords = Passwords(settings.auth_hashing_threads)
         http.state.issuing = issuing
         yield Service("auth", http, probes)

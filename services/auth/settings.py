@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from libs.kit.rate_limits import RateLimit
 from libs.kit.settings import Settings as KitSettings
+
+Quota = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Settings(KitSettings):
@@ -22,6 +26,29 @@ class Settings(KitSettings):
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
     auth_hashing_threads: Annotated[int, Field(ge=1, le=64)] = 4
     """Passwords that are hashed at the same time; each takes 19 MiB."""
+
+    auth_registrations_per_hour: Quota = 120
+    """From one address; of IPv6, from one /64."""
+    auth_logins_per_minute: Quota = 120
+    """From one address, for whatever account."""
+    auth_account_logins_per_hour: Quota = 60
+    """For one account, from whatever address; right or wrong."""
+    auth_refreshes_per_minute: Quota = 600
+    """From one address."""
+
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The policies that routes name."""
+        minute, hour = timedelta(minutes=1), timedelta(hours=1)
+        return (
+            self._limit("register", self.auth_registrations_per_hour, hour),
+            self._limit("login", self.auth_logins_per_minute, minute),
+            self._limit("login-account", self.auth_account_logins_per_hour, hour),
+            self._limit("refresh", self.auth_refreshes_per_minute, minute),
+        )
+
+    def _limit(self, name: str, quota: int, window: timedelta) -> RateLimit:
+        return RateLimit(name, quota * self.rate_limit_scale, window)
 
     @model_validator(mode="after")
     def _keys_outlive_tokens(self) -> Self:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.rate_limits import per_address
 from libs.kit.ids import uuid7
 from services.auth.api.fields import A_PERSON, Email, Name, NewPassword
 from services.auth.api.parts import HowPasswords
@@ -36,7 +37,7 @@ class RegisteredOut(BaseModel):
     workspace_id: UUID
 
 
-@router.post("/v1/auth/register", status_code=201)
+@router.post("/v1/auth/register", status_code=201, dependencies=[per_address("register")])
 async def register(body: RegisterIn, db: Db, passwords: HowPasswords, cause: RequestCause) -> RegisteredOut:
     """Make a user and a personal workspace."""
     # No connection is held while a thread hashes.

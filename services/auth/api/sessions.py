@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.rate_limits import HowLimited, per_address
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
 from services.auth.api.parts import HowIssued, HowPasswords
 from services.auth.commands import sessions
+from services.auth.model import email_key
 from services.auth.queries import people
 from services.auth.tokens import RefreshToken
 
@@ -61,9 +63,12 @@ class SessionOut(BaseModel):
         )
 
 
-@router.post("/v1/auth/login")
-async def login(body: LoginIn, db: Db, passwords: HowPasswords, issuing: HowIssued, cause: RequestCause) -> SessionOut:
+@router.post("/v1/auth/login", dependencies=[per_address("login")])
+async def login(
+    body: LoginIn, db: Db, passwords: HowPasswords, issuing: HowIssued, limited: HowLimited, cause: RequestCause
+) -> SessionOut:
     """Exchange an address and its password for tokens."""
+    await limited.take("login-account", email_key(body.email))
     async with db.public(cause) as tx:
         known = await people.credentials(tx, body.email)
     matched = await passwords.match(body.password.get_secret_value(), known.password_hash if known else None)
@@ -73,7 +78,7 @@ async def login(body: LoginIn, db: Db, passwords: HowPasswords, issuing: HowIssu
         return SessionOut.of(await sessions.open_session(tx, issuing, known.workspace_id, known.user_id))
 
 
-@router.post("/v1/auth/refresh")
+@router.post("/v1/auth/refresh", dependencies=[per_address("refresh")])
 async def refresh(body: RefreshIn, db: Db, issuing: HowIssued, cause: RequestCause) -> SessionOut:
     """Exchange a refresh token, once, for new tokens. A second use ends the session."""
     presented = RefreshToken.parse(body.refresh_token.get_secret_value())
