@@ -58,6 +58,7 @@ async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
                 "kafka_bootstrap": endpoints.kafka_bootstrap,
                 "auth_key_secret": "only-for-this-benchmark-and-long-enough",
                 "log_level": "WARNING",
+                "rate_limit_scale": 1_000,
             }
         )
         await prepare(where)
