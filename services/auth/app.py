@@ -14,6 +14,7 @@ from libs.kit.security import KeySource, TokenVerifier
 from libs.kit.service import Service
 from services.auth import api
 from services.auth.commands.signing_keys import public_keys
+from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -41,4 +42,5 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         )
         http.state.passwords = Passwords(settings.auth_hashing_threads)
         http.state.issuing = issuing
+        http.state.authorizing = Authorizing.of(settings)
         yield Service("auth", http, probes)

@@ -36,6 +36,21 @@ class Settings(KitSettings):
     auth_refreshes_per_minute: Quota = 600
     """From one address."""
 
+    auth_device_requests_per_hour: Quota = 60
+    """From one address."""
+    auth_user_codes_per_hour: Quota = 60
+    """Codes of devices that may be tried from one address, right or wrong: there are 20^8."""
+    auth_account_user_codes_per_hour: Quota = 30
+    """The same for one person."""
+    auth_device_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """How long a device waits to be approved."""
+    auth_device_poll_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    """How long a device waits between two polls."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] = "http://127.0.0.1:8000"
+    """Where clients reach the gateway; OAuth's clients are told addresses below it."""
+    auth_verification_url: Annotated[str, Field(pattern=r"^https?://[^?#]+$")] | None = None
+    """The page where a person types a device's code; unless named, the API that such a page would ask."""
+
     @property
     def limits(self) -> tuple[RateLimit, ...]:
         """The policies that routes name."""
@@ -45,6 +60,9 @@ class Settings(KitSettings):
             self._limit("login", self.auth_logins_per_minute, minute),
             self._limit("login-account", self.auth_account_logins_per_hour, hour),
             self._limit("refresh", self.auth_refreshes_per_minute, minute),
+            self._limit("device", self.auth_device_requests_per_hour, hour),
+            self._limit("user-code", self.auth_user_codes_per_hour, hour),
+            self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),
         )
 
     def _limit(self, name: str, quota: int, window: timedelta) -> RateLimit:

@@ -67,6 +67,12 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/auth/refresh": Public(calls.a_refresh_token),
     "POST /v1/auth/logout": Public(calls.a_refresh_token),
     "GET /.well-known/jwks.json": Public(calls.nothing),
+    "GET /.well-known/oauth-authorization-server": Public(calls.nothing),
+    "POST /v1/auth/device": Public(calls.a_device),
+    "POST /v1/auth/token": Public(calls.a_refresh_grant),
+    "POST /v1/auth/revoke": Public(calls.a_token_to_revoke),
+    "GET /v1/auth/device/approval": Scoped("devices:approve", Foreign.OWN, calls.a_code_to_look_at),
+    "POST /v1/auth/device/approval": Scoped("devices:approve", Foreign.OWN, calls.a_code_to_approve),
     "GET /v1/me": Scoped(None, Foreign.OWN),
     # billing
     "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),
@@ -118,7 +124,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 _OWNER = frozenset({
     "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
     "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
-    "notifications:write",
+    "notifications:write", "devices:approve",
 })  # fmt: skip
 
 ROLES: Mapping[str, frozenset[str]] = {

@@ -16,6 +16,7 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
+    ("auth", "device_codes"): "what the two codes of a device look like, and how long they live",
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "tokens"): "what access and refresh tokens look like",

@@ -130,7 +130,9 @@ def _tell_answers(operation: Document) -> None:
         if status == _LIMITED or int(status) in _PROBLEMS:
             # Under the media type of the route, where FastAPI puts it.
             [media] = response["content"].values()
-            response["content"] = {MEDIA_TYPE: media}
+            # A route whose errors follow a standard of its own tells both: what stands before it knows ours alone.
+            own = {} if media == _A_PROBLEM else {"application/json": media}
+            response["content"] = {MEDIA_TYPE: _A_PROBLEM, **own}
             headers += [_OF_PROBLEM[status]] if status in _OF_PROBLEM else []
         elif repeatable:
             headers.append(REPLAYED)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.auth.api import me, registration, sessions, signing_keys
+from services.auth.api import devices, me, oauth, registration, sessions, signing_keys
 
 router = APIRouter()
-for _part in (registration, sessions, me, signing_keys):
+for _part in (registration, sessions, me, signing_keys, oauth, devices):
     router.routes.extend(_part.router.routes)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
 from services.auth.tokens import Issuing
 
@@ -20,5 +21,11 @@ async def _issuing(request: Request) -> Issuing:
     return issuing
 
 
+async def _authorizing(request: Request) -> Authorizing:
+    authorizing: Authorizing = request.app.state.authorizing
+    return authorizing
+
+
 HowPasswords = Annotated[Passwords, Depends(_passwords)]
 HowIssued = Annotated[Issuing, Depends(_issuing)]
+HowAuthorized = Annotated[Authorizing, Depends(_authorizing)]

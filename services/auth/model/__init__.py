@@ -1,6 +1,8 @@
 """What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn."""
 
+from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.metadata import Base
+from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
 from services.auth.model.session import RefreshToken
 from services.auth.model.signing_key import SigningKey, signing_at
@@ -8,11 +10,16 @@ from services.auth.model.user import User, email_key
 from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
+    "CLIENTS",
     "SCOPES_OF_ROLE",
     "Base",
+    "DeviceAuthorization",
+    "DeviceState",
+    "GrantType",
     "Membership",
     "PlatformRole",
     "RefreshToken",
+    "Refusal",
     "Role",
     "SigningKey",
     "User",

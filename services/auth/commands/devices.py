@@ -1,0 +1,98 @@
+"""What happens to a device that wants a session? It asks, a person answers elsewhere, it polls until it hears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from libs.kit.db import Tx
+from libs.kit.errors import NotFound, Unauthenticated
+from services.auth.commands.sessions import Session, open_session
+from services.auth.device_codes import Authorizing, DeviceCode, UserCode
+from services.auth.model import DeviceAuthorization, Refusal
+from services.auth.repository import devices
+from services.auth.tokens import Issuing
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks, and from where."""
+
+    client_id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a device is told."""
+
+    device_code: DeviceCode
+    user_code: UserCode
+
+
+async def ask(tx: Tx, question: Question, how: Authorizing) -> Asked:
+    """Let a device wait for a person.
+
+    Two devices that get one code at once, of 20^8, end the second's transaction with an error of ours.
+    """
+    asked = Asked(DeviceCode.generate(), UserCode.generate())
+    tx.add(
+        DeviceAuthorization(
+            client_id=question.client_id,
+            device_code_hash=asked.device_code.digest,
+            user_code_hash=asked.user_code.digest,
+            address=question.address,
+            interval_seconds=int(how.interval.total_seconds()),
+            expires_at=tx.now + how.lifetime,
+        )
+    )
+    await tx.flush()
+    return asked
+
+
+async def approve(tx: Tx, code: UserCode, user_id: UUID, workspace_id: UUID) -> DeviceAuthorization:
+    """Let the device that shows a code act for a person. Raises NotFound when none does that still waits."""
+    device = await _lock_waiting(tx, code)
+    device.approve(user_id, workspace_id)
+    return device
+
+
+async def deny(tx: Tx, code: UserCode) -> DeviceAuthorization:
+    """Send the device that shows a code away. Raises NotFound when none does that still waits."""
+    device = await _lock_waiting(tx, code)
+    device.deny()
+    return device
+
+
+async def poll(
+    tx: Tx, issuing: Issuing, code: DeviceCode, client_id: str, workspace_id: UUID | None
+) -> Session | Refusal:
+    """Answer a device; its session is opened once. `tx` is a transaction of the workspace, or of none as yet.
+
+    Each poll is remembered, so the caller must commit before it refuses.
+    """
+    device = await devices.lock_by_device_code(tx, code)
+    if device is None or device.client_id != client_id:
+        return Refusal.INVALID_GRANT
+    if device.workspace_id != workspace_id:
+        # Approved a moment ago: this transaction can't open the session, the next poll's can.
+        return Refusal.AUTHORIZATION_PENDING
+    refusal = device.poll(tx.now)
+    if refusal is not None or device.user_id is None or workspace_id is None:
+        return refusal or Refusal.INVALID_GRANT
+    return await _open(tx, issuing, device.user_id, workspace_id)
+
+
+async def _open(tx: Tx, issuing: Issuing, user_id: UUID, workspace_id: UUID) -> Session | Refusal:
+    try:
+        return await open_session(tx, issuing, workspace_id, user_id)
+    except Unauthenticated:
+        # Deactivated, or no member any more, since they approved.
+        return Refusal.INVALID_GRANT
+
+
+async def _lock_waiting(tx: Tx, code: UserCode) -> DeviceAuthorization:
+    device = await devices.lock_by_user_code(tx, code)
+    if device is None or not device.waits(tx.now):
+        raise NotFound("device that waits with the code", str(code))
+    return device
