@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     http_max_depth: Annotated[int, Field(ge=1)] = 32
     http_cors_origins: tuple[str, ...] = ()
     """Origins that browsers may call from; none unless named."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] = "http://127.0.0.1:8000"
+    """Where clients reach the gateway; addresses that they are told begin with it."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """`address[,network/bits...]`: who is believed when `X-Forwarded-For` says where a request comes from."""
     rate_limit_scale: Annotated[int, Field(ge=1, le=1_000_000)] = 1

@@ -46,8 +46,6 @@ class Settings(KitSettings):
     """How long a device waits to be approved."""
     auth_device_poll_seconds: Annotated[int, Field(ge=1, le=60)] = 5
     """How long a device waits between two polls."""
-    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] = "http://127.0.0.1:8000"
-    """Where clients reach the gateway; OAuth's clients are told addresses below it."""
     auth_verification_url: Annotated[str, Field(pattern=r"^https?://[^?#]+$")] | None = None
     """The page where a person types a device's code; unless named, the API that such a page would ask."""
 
