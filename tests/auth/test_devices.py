@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from httpx2 import AsyncClient
@@ -14,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.kit.errors import NotFound
-from services.auth.device_codes import UserCode
+from services.auth.device_codes import DeviceCode, UserCode
+from services.auth.repository.devices import NewDevice, insert_device
 from tests.auth.builders import Forger, Person, a_person, private_key, refresh, verifier
 from tests.auth.devices import APPROVAL, CLIENT, Device, a_device, error, time_passes
-from tests.world import World
+from tests.world import Running, World
 
 
 @pytest.fixture
@@ -223,6 +225,17 @@ def test_what_is_no_code_is_found_nowhere(typed: str) -> None:
     except NotFound:
         return
     assert len(code.letters) == 8
+
+
+async def test_a_code_that_another_device_has_is_given_to_nobody_else(auth: Running) -> None:
+    def with_codes(device_code: DeviceCode, user_code: UserCode) -> NewDevice:
+        return NewDevice(CLIENT, "192.0.2.1", device_code, user_code, timedelta(seconds=5), datetime.now(UTC))
+
+    code, shown = DeviceCode.generate(), UserCode.generate()
+    async with auth.db.public() as tx:
+        assert await insert_device(tx, with_codes(code, shown))
+        assert not await insert_device(tx, with_codes(DeviceCode.generate(), shown))
+        assert not await insert_device(tx, with_codes(code, UserCode.generate()))
 
 
 def test_codes_are_drawn_from_all_letters() -> None:

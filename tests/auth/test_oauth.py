@@ -88,6 +88,14 @@ async def test_an_unknown_client_can_not_let_anybody_wait(client: AsyncClient) -
     assert error(await client.post("/v1/auth/device", data={"client_id": "mallory"})) == "invalid_client"
 
 
+async def test_an_unknown_client_revokes_nothing(client: AsyncClient) -> None:
+    person = await a_person(client)
+    form = {"token": person.refresh_token, "client_id": "mallory"}
+
+    assert error(await client.post("/v1/auth/revoke", data=form)) == "invalid_client"
+    assert (await refresh(client, person.refresh_token)).status_code == 200
+
+
 async def test_parameters_that_nobody_knows_are_ignored_in_a_form_and_refused_in_json(client: AsyncClient) -> None:
     extra: dict[str, Any] = {"client_id": CLIENT, "audience": "x"}
 

@@ -18,7 +18,6 @@ from services.auth.api.forms import MEDIA_TYPE, FormRoute, RefusedOut, refused
 from services.auth.api.parts import HowAuthorized, HowIssued
 from services.auth.api.sessions import SessionOut
 from services.auth.commands import devices, sessions
-from services.auth.commands.devices import Question
 from services.auth.device_codes import DeviceCode
 from services.auth.model import CLIENTS, SCOPES_OF_ROLE, GrantType, Refusal
 from services.auth.queries.devices import approved_workspace
@@ -26,7 +25,9 @@ from services.auth.tokens import Issuing, RefreshToken
 
 router = APIRouter(route_class=FormRoute)
 
-ClientId = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["fillstream-cli"])]
+ClientId = Annotated[
+    str, StringConstraints(min_length=1, max_length=100), Field(json_schema_extra={"enum": sorted(CLIENTS)})
+]
 PresentedCode = Secret[Annotated[str, StringConstraints(max_length=100)]]
 _TOLD = {
     Refusal.AUTHORIZATION_PENDING: "nobody has answered yet",
@@ -81,7 +82,7 @@ class TokenIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grant_type: Annotated[str, StringConstraints(max_length=100), Field(examples=list(GrantType))]
+    grant_type: Annotated[str, StringConstraints(max_length=100), Field(json_schema_extra={"enum": list(GrantType)})]
     client_id: ClientId | None = None
     device_code: PresentedCode | None = None
     refresh_token: PresentedToken | None = None
@@ -98,9 +99,17 @@ class RevocationIn(BaseModel):
 
 
 def _form_of(model: type[BaseModel]) -> dict[str, object]:
-    """What the document says of a route beside what FastAPI knows: the same model comes as a form."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"content": {MEDIA_TYPE: {"schema": schema}}}}
+    """What the document says of a route beside what FastAPI knows: the same model as a form, where more is ignored."""
+    schema = model.model_json_schema()
+    fields = {name: _without_null(field) for name, field in schema["properties"].items()}
+    form = {"type": "object", "properties": fields, "required": schema.get("required", [])}
+    return {"requestBody": {"content": {MEDIA_TYPE: {"schema": form}}}}
+
+
+def _without_null(field: dict[str, object]) -> object:
+    """A field of a form is left out or has a value."""
+    choices = field.get("anyOf")
+    return choices[0] if isinstance(choices, list) else field
 
 
 _REFUSALS: dict[int | str, dict[str, object]] = {
@@ -139,7 +148,7 @@ async def ask(
     if body.client_id not in CLIENTS:
         return refused(Refusal.INVALID_CLIENT, _TOLD[Refusal.INVALID_CLIENT])
     async with db.public(cause) as tx:
-        asked = await devices.ask(tx, Question(body.client_id, client_address(request)), how)
+        asked = await devices.ask(tx, how, body.client_id, client_address(request))
     return DeviceOut(
         device_code=asked.device_code.secret,
         user_code=str(asked.user_code),
@@ -195,9 +204,17 @@ async def _refresh(text: str, db: Database, issuing: Issuing, cause: Cause) -> s
         return await sessions.continue_session(tx, issuing, presented) or Refusal.INVALID_GRANT
 
 
-@router.post("/v1/auth/revoke", dependencies=[per_address("refresh")], openapi_extra=_form_of(RevocationIn))
+@router.post(
+    "/v1/auth/revoke",
+    response_class=Response,
+    responses=_REFUSALS,
+    dependencies=[per_address("refresh")],
+    openapi_extra=_form_of(RevocationIn),
+)
 async def revoke(body: RevocationIn, db: Db, cause: RequestCause) -> Response:
     """End the session of a refresh token. Answers alike whether there was one: what is wanted is so (RFC 7009)."""
+    if body.client_id is not None and body.client_id not in CLIENTS:
+        return refused(Refusal.INVALID_CLIENT, _TOLD[Refusal.INVALID_CLIENT])
     try:
         presented = RefreshToken.parse(body.token.get_secret_value())
     except Unauthenticated:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from libs.kit.db import Tx
@@ -11,43 +10,18 @@ from services.auth.commands.sessions import Session, open_session
 from services.auth.device_codes import Authorizing, DeviceCode, UserCode
 from services.auth.model import DeviceAuthorization, Refusal
 from services.auth.repository import devices
+from services.auth.repository.devices import NewDevice
 from services.auth.tokens import Issuing
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Who asks, and from where."""
-
-    client_id: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a device is told."""
-
-    device_code: DeviceCode
-    user_code: UserCode
-
-
-async def ask(tx: Tx, question: Question, how: Authorizing) -> Asked:
-    """Let a device wait for a person.
-
-    Two devices that get one code at once, of 20^8, end the second's transaction with an error of ours.
-    """
-    asked = Asked(DeviceCode.generate(), UserCode.generate())
-    tx.add(
-        DeviceAuthorization(
-            client_id=question.client_id,
-            device_code_hash=asked.device_code.digest,
-            user_code_hash=asked.user_code.digest,
-            address=question.address,
-            interval_seconds=int(how.interval.total_seconds()),
-            expires_at=tx.now + how.lifetime,
-        )
-    )
-    await tx.flush()
-    return asked
+async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevice:
+    """Let a device wait for a person; tells its codes."""
+    while True:
+        codes = DeviceCode.generate(), UserCode.generate()
+        device = NewDevice(client_id, address, *codes, how.interval, tx.now + how.lifetime)
+        # A code that somebody has seen before must not lead to a device of today.
+        if await devices.insert_device(tx, device):
+            return device
 
 
 async def approve(tx: Tx, code: UserCode, user_id: UUID, workspace_id: UUID) -> DeviceAuthorization:
