@@ -59,6 +59,7 @@ async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
                 "auth_key_secret": "only-for-this-benchmark-and-long-enough",
                 "mail_token_secret": "only-for-this-benchmark-and-long-enough",
                 "log_level": "WARNING",
+                "rate_limit_scale": 1_000,
             }
         )
         await prepare(where)

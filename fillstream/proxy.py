@@ -31,6 +31,8 @@ async def _forward(request: Request, url: str, client: httpx2.AsyncClient) -> Re
     path = request.scope["raw_path"].decode("ascii")
     target = f"{url}{path}" + (f"?{request.url.query}" if request.url.query else "")
     headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
+    # After what the client may have invented: the service believes us, and reads it from the end.
+    headers += [("x-forwarded-for", request.client.host)] if request.client else []
     try:
         answer = await client.send(
             client.build_request(request.method, target, headers=headers, content=await request.body()), stream=True

@@ -67,7 +67,13 @@ class _Server(uvicorn.Server):
 async def listening(app: ASGIApp, listener: socket) -> AsyncIterator[None]:
     """Serve an app on a bound socket; at the end, let open requests finish."""
     config = uvicorn.Config(
-        app, log_config=None, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS, server_header=False
+        app,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        server_header=False,
+        # It would believe what anybody on this machine says; the kit looks at `trusted_proxies`.
+        proxy_headers=False,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
@@ -99,7 +105,7 @@ async def serving(contexts: Sequence[Context], where: Installation) -> AsyncIter
     listener = bind(settings.http_host, settings.http_port)
     host, port = listener.getsockname()[:2]
     url = f"http://{host}:{port}"
-    parts = [context.service(where.of(context, **_own_keys(contexts, where, url))) for context in contexts]
+    parts = [context.service(where.of(context, **_own_addresses(contexts, where, url))) for context in contexts]
     async with _together(parts) as services:
         backends = {service.name: service.http for service in services}
         app = gateway(contexts, backends, [service.http.state.db for service in services], _named_probes(services))
@@ -150,11 +156,13 @@ def _named_probes(services: Sequence[Service]) -> list[Probe]:
     return [replace(probe, name=f"{service.name} {probe.name}") for service in services for probe in service.probes]
 
 
-def _own_keys(contexts: Sequence[Context], where: Installation, url: str) -> dict[str, object]:
-    """Where auth is in this process, its keys are here, whatever port was free."""
-    if "jwks_url" in where.values or not any(context.name == "auth" for context in contexts):
+def _own_addresses(contexts: Sequence[Context], where: Installation, url: str) -> dict[str, object]:
+    """Where auth is in this process, its keys are here, whatever port was free; and its clients, unless told otherwise."""
+    if not any(context.name == "auth" for context in contexts):
         return {}
-    return {"jwks_url": f"{url}/.well-known/jwks.json"}
+    given = where.settings(Settings).model_fields_set
+    keys: dict[str, object] = {} if "jwks_url" in where.values else {"jwks_url": f"{url}/.well-known/jwks.json"}
+    return keys if "public_url" in given else {**keys, "public_url": url}
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from fillstream.installation import Installation
 from fillstream.serve import bind
 from libs.kit.errors import FillstreamError
 from libs.kit.health import ProbeFailed
+from libs.kit.settings import Settings
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 25.0
@@ -113,7 +114,9 @@ async def processes(
             url,
             logs / f"{name}.log",
             where.with_values(
-                http_port=url.rpartition(":")[2], jwks_url=f"{urls['auth']}/.well-known/jwks.json"
+                http_port=url.rpartition(":")[2],
+                jwks_url=f"{urls['auth']}/.well-known/jwks.json",
+                trusted_proxies=_with_our_gateway(where.settings(Settings)),
             ).environment(),
         )
         for name, url in urls.items()
@@ -129,6 +132,11 @@ async def processes(
 async def stop_all(children: Iterable[ServiceProcess]) -> None:
     """Let all processes drain at the same time."""
     await asyncio.gather(*(child.stop() for child in children))
+
+
+def _with_our_gateway(settings: Settings) -> str:
+    """Whom the processes believe about the client: who the gateway believes, and the gateway on this machine."""
+    return ",".join(["127.0.0.1", *map(str, settings.trusted_proxies)])
 
 
 def _free_ports(count: int) -> list[int]:

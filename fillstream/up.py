@@ -51,15 +51,17 @@ async def in_many_processes(where: Installation, logs: Path) -> AsyncIterator[Up
     stopped = asyncio.Event()
     async with AsyncExitStack() as stack:
         listener = bind(settings.http_host, settings.http_port)
-        children = await stack.enter_async_context(processes(contexts, where, logs))
+        host, port = listener.getsockname()[:2]
+        url = f"http://{host}:{port}"
+        told = where if "public_url" in settings.model_fields_set else where.with_values(public_url=url)
+        children = await stack.enter_async_context(processes(contexts, told, logs))
         client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=30))
         backends = {name: forwarding_to(child.url, client) for name, child in children.items()}
         probes = [Probe(name, partial(child.check, client)) for name, child in children.items()]
         await stack.enter_async_context(listening(gateway(contexts, backends, [], probes), listener))
         # First of all at the end: services that have stopped hold no stream open in the gateway.
         stack.push_async_callback(stop_all, children.values())
-        host, port = listener.getsockname()[:2]
-        yield Up(where, f"http://{host}:{port}", partial(_until_ended, stopped, children), stopped, children)
+        yield Up(where, url, partial(_until_ended, stopped, children), stopped, children)
 
 
 async def _until_ended(stopped: asyncio.Event, children: Mapping[str, ServiceProcess]) -> None:

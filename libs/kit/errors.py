@@ -8,7 +8,7 @@ FillstreamError
 │   ├── NotFound           404  nothing of that id in this workspace
 │   ├── Conflict           409  at odds with what is there
 │   ├── TooLarge           413  more than we take
-│   ├── TooMany            429  too often; says when to come again
+│   ├── RateLimited        429  too often; says when to come back
 │   └── Overloaded         503  more at once than can be done now; nothing was changed
 └── Fatal                  an operator has to act: the process stops and its supervisor starts it anew
 """
@@ -95,11 +95,11 @@ class TooLarge(Rejected):
     slug = "too-large"
 
 
-class TooMany(Rejected):
-    """The caller came too often."""
+class RateLimited(Rejected):
+    """Too many requests in too short a time."""
 
     status = 429
-    slug = "too-many"
+    slug = "rate-limited"
 
 
 class Overloaded(Rejected):

@@ -1,4 +1,4 @@
-"""What has to be done from time to time? Partitions come and go, answers of old requests are forgotten."""
+"""What has to be done from time to time? Partitions come and go; old answers and full buckets are forgotten."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ async def maintain(database_url: str, schemas: Sequence[str], retention_days: in
             done += [f"dropped {name}" for name in partitions.dropped]
             forgotten = await _forget_answers(engine, schema)
             done += [f"forgot {forgotten} idempotency keys of {schema}"] if forgotten else []
+            full = await _forget_full_buckets(engine, schema)
+            done += [f"forgot {full} rate limits of {schema}"] if full else []
     finally:
         await engine.dispose()
     return done
@@ -36,4 +38,14 @@ async def _forget_answers(engine: AsyncEngine, schema: str) -> int:
             text(f"DELETE FROM {schema}.idempotency_key WHERE created_at < now() - make_interval(days => :days)"),
             {"days": IDEMPOTENCY_DAYS},
         )
+    return result.rowcount
+
+
+async def _forget_full_buckets(engine: AsyncEngine, schema: str) -> int:
+    """A bucket that is full again limits nobody. Contexts that limit nothing have no table of them."""
+    async with engine.begin() as connection:
+        await connection.execute(text(f"SET LOCAL ROLE {schema}_worker"))
+        if await connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"{schema}.rate_limit"}) is None:
+            return 0
+        result = await connection.execute(text(f"DELETE FROM {schema}.rate_limit WHERE full_at <= now()"))
     return result.rowcount

@@ -12,6 +12,9 @@ REQUEST_SECONDS = Histogram(
     ("context", "method", "route", "status"),
     buckets=_SECONDS,
 )
+RATE_LIMITED = Counter(
+    "fillstream_rate_limited_total", "Requests that were refused because there were too many.", ("context", "policy")
+)
 EVENT_SECONDS = Histogram(
     "fillstream_event_handling_duration_seconds",
     "Time that a handler took for its events of one wave.",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, PostgresDsn, SecretStr, TypeAdapter, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Network = IPv4Network | IPv6Network
 _dsn: TypeAdapter[PostgresDsn] = TypeAdapter(PostgresDsn)
 
 
@@ -58,6 +60,12 @@ class Settings(BaseSettings):
     http_max_depth: Annotated[int, Field(ge=1)] = 32
     http_cors_origins: tuple[str, ...] = ()
     """Origins that browsers may call from; none unless named."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] = "http://127.0.0.1:8000"
+    """Where clients reach the gateway; addresses that they are told begin with it."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """`address[,network/bits...]`: who is believed when `X-Forwarded-For` says where a request comes from."""
+    rate_limit_scale: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """How many times each rate limit's quota is let through: 1, unless a test sends what many people would."""
     token_issuer: str = "fillstream"  # noqa: S105 a name, not a secret
     token_audience: str = "fillstream"  # noqa: S105 a name, not a secret
     jwks_url: str = "http://127.0.0.1:8000/.well-known/jwks.json"
@@ -67,6 +75,11 @@ class Settings(BaseSettings):
     """A consumer with lag that makes no progress for so long is not ready; after four times that, the process ends."""
     event_retention_days: Annotated[int, Field(ge=1)] = 400
     """How long `event_log` and `inbox` keep their partitions; at least as long as the topics keep records."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod

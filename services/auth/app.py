@@ -20,6 +20,7 @@ from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import public_keys
 from services.auth.consumers import handlers
+from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -48,6 +49,10 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             await keys()
             tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
             probes = (relay_, consumer_, revocations_)
-            http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
-            http.state.parts = Parts(passwords, issuing, Mailing.of(settings), Lockout.of(settings))
+            http = http_app(
+                "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
+            )
+            http.state.parts = Parts(
+                passwords, issuing, Mailing.of(settings), Lockout.of(settings), Authorizing.of(settings)
+            )
             yield Service("auth", http, probes)

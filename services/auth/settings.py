@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from os import cpu_count
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from libs.kit.rate_limits import RateLimit
 from libs.kit.settings import Settings as KitSettings
+
+Quota = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Settings(KitSettings):
@@ -37,6 +41,45 @@ class Settings(KitSettings):
     auth_reset_minutes: Annotated[int, Field(ge=1)] = 30
     mail_token_secret: Annotated[SecretStr, Field(min_length=32)]
     """What secrets in mails are derived from; notifications has the same. Random, at least 32 characters."""
+
+    auth_registrations_per_hour: Quota = 120
+    """From one address; of IPv6, from one /64."""
+    auth_logins_per_minute: Quota = 120
+    """From one address, for whatever account."""
+    auth_account_logins_per_hour: Quota = 60
+    """For one account, from whatever address; right or wrong."""
+    auth_refreshes_per_minute: Quota = 600
+    """From one address."""
+
+    auth_device_requests_per_hour: Quota = 60
+    """From one address."""
+    auth_user_codes_per_hour: Quota = 60
+    """Codes of devices that may be tried from one address, right or wrong: there are 20^8."""
+    auth_account_user_codes_per_hour: Quota = 30
+    """The same for one person."""
+    auth_device_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """How long a device waits to be approved."""
+    auth_device_poll_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    """How long a device waits between two polls."""
+    auth_verification_url: Annotated[str, Field(pattern=r"^https?://[^?#]+$")] | None = None
+    """The page where a person types a device's code; unless named, the API that such a page would ask."""
+
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The policies that routes name."""
+        minute, hour = timedelta(minutes=1), timedelta(hours=1)
+        return (
+            self._limit("register", self.auth_registrations_per_hour, hour),
+            self._limit("login", self.auth_logins_per_minute, minute),
+            self._limit("login-account", self.auth_account_logins_per_hour, hour),
+            self._limit("refresh", self.auth_refreshes_per_minute, minute),
+            self._limit("device", self.auth_device_requests_per_hour, hour),
+            self._limit("user-code", self.auth_user_codes_per_hour, hour),
+            self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),
+        )
+
+    def _limit(self, name: str, quota: int, window: timedelta) -> RateLimit:
+        return RateLimit(name, quota * self.rate_limit_scale, window)
 
     @model_validator(mode="after")
     def _keys_outlive_tokens(self) -> Self:

@@ -8,6 +8,7 @@ import re
 import subprocess
 from importlib.metadata import version
 from importlib.resources import files
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ def test_services_answer_where_gateway_health_and_metrics_look() -> None:
         "names": SERVICES, "type": "A", "port": 8000, "refresh_interval": "",
     }  # fmt: skip
     assert gateway["static_configs"] == [{"targets": ["gateway:9902"]}]
+
+
+def test_the_gateway_alone_is_believed_about_where_clients_are() -> None:
+    address = containers()["gateway"].spec["networks"]["default"]["ipv4_address"]
+    [network] = compose()["networks"]["default"]["ipam"]["config"]
+
+    assert {containers()[name].environment["FILLSTREAM_TRUSTED_PROXIES"] for name in SERVICES} == {address}
+    assert ip_address(address) in ip_network(network["subnet"])
+    # Neither another container nor the host, from where clients come, can have it.
+    assert ip_address(address) not in ip_network(network["ip_range"])
+    assert address != network["gateway"]
 
 
 def test_the_image_runs_as_nobody_special_and_installs_by_hash_from_a_lock() -> None:

@@ -32,8 +32,9 @@ class Backend:
     async def echo(self, request: Request) -> Response:
         body = {
             "method": request.method, "path": request.scope["path"], "query": request.url.query,
-            "headers": sorted([name, value] for name, value in request.headers.items() if name.startswith("x-")),
+            "headers": sorted([name, value] for name, value in request.headers.items() if name.startswith("x-t")),
             "body": (await request.body()).decode(),
+            "forwarded_for": ", ".join(request.headers.getlist("x-forwarded-for")),
         }  # fmt: skip
         response = JSONResponse(body, 207, {"X-One": "1", "ETag": '"7"'})
         response.raw_headers += [(b"set-cookie", b"a=1; Path=/"), (b"set-cookie", b"b=2, or 3; Path=/")]
@@ -90,8 +91,14 @@ async def test_a_request_and_its_answer_are_passed_on_as_they_are(client: AsyncC
         "query": "c=%2F&c=2",
         "headers": [["x-twice", "1"], ["x-twice", "2"]],
         "body": "é" * 1_000,
+        "forwarded_for": "127.0.0.1",
     }
     assert (answer.headers["x-one"], answer.headers["etag"]) == ("1", '"7"')
+
+
+async def test_whom_the_proxy_was_asked_by_stands_behind_what_the_client_says_of_itself(client: AsyncClient) -> None:
+    answer = await client.get("/v1/a", headers={"X-Forwarded-For": "192.0.2.1, 192.0.2.2"})
+    assert answer.json()["forwarded_for"] == "192.0.2.1, 192.0.2.2, 127.0.0.1"
 
 
 async def test_a_header_that_comes_twice_stays_two(client: AsyncClient) -> None:

@@ -17,6 +17,7 @@ from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPosi
 
 from libs.kit.http.idempotency import REPLAYED
 from libs.kit.http.pagination import CURSOR_FORMAT, Position
+from services.auth.model import Refusal
 
 EXCLUDED_CHECKS: Mapping[str, str] = MappingProxyType(
     {
@@ -90,4 +91,11 @@ def _handed_on_nothing(failure: Failure, case: Case[Any], _response: Response) -
     return isinstance(failure, RejectedPositiveData) and "None" in map(str, (case.path_parameters or {}).values())
 
 
-_EXCUSES: tuple[Callable[[Failure, Case[Any], Response], bool], ...] = (_broke_a_rule, _handed_on_nothing)
+def _spoke_oauth(failure: Failure, _case: Case[Any], response: Response) -> bool:
+    """A code or token of the right form that nobody gave is answered 400 with OAuth's word for it (RFC 6749, 5.2)."""
+    if not isinstance(failure, RejectedPositiveData) or response.status_code != HTTPStatus.BAD_REQUEST:
+        return False
+    return json.loads(response.content).get("error") in set(Refusal) - {Refusal.INVALID_CLIENT}
+
+
+_EXCUSES: tuple[Callable[[Failure, Case[Any], Response], bool], ...] = (_broke_a_rule, _handed_on_nothing, _spoke_oauth)

@@ -71,6 +71,7 @@ def _installation(endpoints: Endpoints) -> Installation:
             "http_port": port,
             "jwks_url": f"http://127.0.0.1:{port}/.well-known/jwks.json",
             "log_level": "WARNING",
+            "rate_limit_scale": 1_000,
         }
     )
 

@@ -61,6 +61,30 @@ async def a_session(person: Person) -> Call:
     return Call(path={"session_id": (await person.log_in()).session_id})
 
 
+async def a_refresh_grant(person: Person) -> Call:
+    return Call({"grant_type": "refresh_token", "refresh_token": (await person.log_in()).refresh_token})
+
+
+async def a_token_to_revoke(person: Person) -> Call:
+    return Call({"token": (await person.log_in()).refresh_token})
+
+
+async def a_device(_person: Person) -> Call:
+    return Call({"client_id": "fillstream-cli"})
+
+
+async def _a_shown_code(person: Person) -> str:
+    return str((await person.made("POST /v1/auth/device", await a_device(person)))["user_code"])
+
+
+async def a_code_to_look_at(person: Person) -> Call:
+    return Call(query={"user_code": await _a_shown_code(person)})
+
+
+async def a_code_to_approve(person: Person) -> Call:
+    return Call({"user_code": await _a_shown_code(person), "decision": "APPROVE"})
+
+
 async def an_unlisted_instrument(_person: Person) -> Call:
     return Call({"symbol": f"NEW{next(_numbers)}", "name": "New"})
 

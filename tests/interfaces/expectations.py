@@ -71,6 +71,12 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/auth/unlock": Public(calls.a_mailed_key),
     "POST /v1/auth/password-reset": Public(calls.a_forgotten_password),
     "PUT /v1/auth/password-reset": Public(calls.a_mailed_reset),
+    "GET /.well-known/oauth-authorization-server": Public(calls.nothing),
+    "POST /v1/auth/device": Public(calls.a_device),
+    "POST /v1/auth/token": Public(calls.a_refresh_grant),
+    "POST /v1/auth/revoke": Public(calls.a_token_to_revoke),
+    "GET /v1/auth/device/approval": Scoped("devices:approve", Foreign.OWN, calls.a_code_to_look_at),
+    "POST /v1/auth/device/approval": Scoped("devices:approve", Foreign.OWN, calls.a_code_to_approve),
     "GET /v1/me": Scoped(None, Foreign.OWN),
     "PATCH /v1/me": Scoped(None, Foreign.OWN, calls.something_to_say),
     "PUT /v1/me/password": Scoped(None, Foreign.OWN, calls.a_password_to_change),
@@ -129,7 +135,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 _OWNER = frozenset({
     "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
     "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
-    "notifications:write",
+    "notifications:write", "devices:approve",
 })  # fmt: skip
 
 ROLES: Mapping[str, frozenset[str]] = {

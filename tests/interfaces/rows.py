@@ -45,6 +45,12 @@ async def every_row(connection: Connection) -> dict[str, list[str]]:
     }
 
 
+async def every_lasting_row(connection: Connection) -> dict[str, list[str]]:
+    """The same without how often somebody asked, which is counted whatever comes of it."""
+    rows = await every_row(connection)
+    return {table: kept for table, kept in rows.items() if not table.endswith('."rate_limit"')}
+
+
 async def rows_of(connection: Connection, tenant_id: UUID) -> dict[str, list[str]]:
     """The rows of one workspace, by table."""
     return {
@@ -70,7 +76,8 @@ async def ids_of_alone(connection: Connection, tenant_id: UUID) -> set[str]:
 async def row_counts(connection: Connection, schema: str) -> dict[str, int]:
     """How many rows the tables of a context have; an event counts once, whether it was sent already or not."""
     kept = [table for table in await tables(connection) if table.schema == schema]
-    kept = [table for table in kept if table.name not in {"inbox", "dead_letter"}]
+    # Nor how often somebody asked.
+    kept = [table for table in kept if table.name not in {"inbox", "dead_letter", "rate_limit"}]
     columns = ", ".join(f"(SELECT count(*) FROM {table})" for table in kept)
     [row] = await connection.fetch(f"SELECT {columns}")
     counts = {table.name: int(value) for table, value in zip(kept, row, strict=True)}

@@ -16,7 +16,7 @@ from tests.interfaces.expectations import EXPECTATIONS
 from tests.interfaces.fields import STRANGER, Json, Place, document_of, places, tempting_fields
 from tests.interfaces.people import Call
 from tests.interfaces.premises import Neighbours, Premises
-from tests.interfaces.rows import every_row
+from tests.interfaces.rows import every_lasting_row, every_row
 
 _WRITING = ("post", "put", "patch")
 
@@ -94,7 +94,7 @@ async def test_a_field_that_is_not_the_callers_to_set_is_refused_by_its_name_and
     assert one.schema is not None, "it takes a body that is not JSON: state how to attack that"
     assert call.body is not None
     await premises.in_flight.wait_until_none()
-    before = await every_row(premises.admin)
+    before = await every_lasting_row(premises.admin)
     method, path = one.route.split()
 
     found = await taken(
@@ -107,7 +107,7 @@ async def test_a_field_that_is_not_the_callers_to_set_is_refused_by_its_name_and
 
     assert found == []
     await premises.in_flight.wait_until_none()
-    assert await every_row(premises.admin) == before
+    assert await every_lasting_row(premises.admin) == before
 
 
 @pytest.mark.parametrize("one", WITHOUT_BODY)

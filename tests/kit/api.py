@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Annotated, Self
 from uuid import UUID
@@ -16,10 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select, text, tuple_
 
 from libs.kit.db import Database, Tx, database
-from libs.kit.errors import Conflict, Forbidden, Invalid, NotFound, Rejected, TooLarge, Unauthenticated
+from libs.kit.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Rejected, TooLarge, Unauthenticated
 from libs.kit.http.app import Db, RequestCause, http_app
+from libs.kit.http.client_address import client_address
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.rate_limits import HowLimited, per_address, per_user
+from libs.kit.rate_limits import RateLimit
 from libs.kit.revocations import Revocations
 from libs.kit.security import Caller, KeysUnavailable, requires, token_verifier
 from libs.kit.settings import Settings
@@ -40,6 +44,7 @@ REJECTIONS: Mapping[str, Rejected] = MappingProxyType(
         "not-found": NotFound("counter", "x"),
         "conflict": Conflict("it is there already"),
         "too-large": TooLarge("too many"),
+        "rate-limited": RateLimited("not so often", retry_after=7),
         "keys-unavailable": KeysUnavailable("not now", retry_after=1),
         "rejected": Rejected("no"),
     }
@@ -97,6 +102,19 @@ async def reject(kind: str) -> None:
     raise REJECTIONS[kind]
 
 
+@router.post("/v1/knocks", dependencies=[per_address("knock")])
+async def knock(body: Count, limited: HowLimited, request: Request) -> str:
+    """Answers with where it comes from; limited by that, and by the name that is called."""
+    await limited.take("knock-name", body.name)
+    if body.fail:
+        raise Conflict("it was to fail")
+    return client_address(request)
+
+
+@router.get("/v1/turns", dependencies=[per_user("turn")])
+async def turn() -> None: ...
+
+
 @router.get("/v1/moments")
 async def moment(at: UtcDatetime) -> UtcDatetime:
     return at
@@ -106,6 +124,10 @@ async def moment(at: UtcDatetime) -> UtcDatetime:
 async def crash(db: Db) -> None:
     async with db.public() as tx:
         await tx.execute(text("SELECT 'secret' / 0"))
+
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+LIMITS = (RateLimit("knock", 5, HOUR), RateLimit("knock-name", 3, MINUTE), RateLimit("turn", 2, HOUR))
 
 
 @dataclass(frozen=True)
@@ -118,9 +140,9 @@ class Api:
     url: str
 
     @asynccontextmanager
-    async def client(self, token: str | None = None) -> AsyncIterator[AsyncClient]:
+    async def client(self, token: str | None = None, address: str = "127.0.0.1") -> AsyncIterator[AsyncClient]:
         """A client with a token, or without one."""
-        transport = ASGITransport(self.http, raise_app_exceptions=True)
+        transport = ASGITransport(self.http, raise_app_exceptions=True, client=(address, 123))
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         async with AsyncClient(transport=transport, base_url="http://probe", headers=headers, timeout=30) as client:
             yield client
@@ -137,5 +159,5 @@ class Api:
 async def running_api(settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
     """The app over its database, without anything that consumes or publishes."""
     async with database(settings, "probe") as db, token_verifier(settings, Revocations()) as tokens:
-        http = http_app("probe", settings, routers=[router], db=db, tokens=tokens, probes=())
+        http = http_app("probe", settings, routers=[router], db=db, tokens=tokens, probes=(), limits=LIMITS)
         yield Api(http, issuer, db, settings.database_url.get_secret_value())

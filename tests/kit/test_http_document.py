@@ -83,13 +83,27 @@ def test_headers_that_answers_have_are_told(probe: Document) -> None:
     for status, response in _answers(probe):
         assert "X-Correlation-Id" in response["headers"]
         assert ("WWW-Authenticate" in response["headers"]) == (status == "401")
-        assert ("Retry-After" in response["headers"]) == (status == "503")
+        assert ("Retry-After" in response["headers"]) == (status in {"429", "503"})
         assert all(
             reference == {"$ref": f"#/components/headers/{name}"} for name, reference in response["headers"].items()
         )
         assert set(response["headers"]) <= set(headers)
     placed = probe["paths"]["/v1/counters"]["post"]["responses"]["201"]
     assert "Idempotency-Replayed" in placed["headers"]
+
+
+def test_limited_routes_and_no_others_tell_that_there_may_be_too_many_requests(probe: Document) -> None:
+    limited = {
+        operation["operationId"]
+        for path in probe["paths"].values()
+        for operation in path.values()
+        if "429" in operation["responses"]
+    }
+    assert limited == {"probe_knock", "probe_turn"}
+    for path in probe["paths"].values():
+        for operation in path.values():
+            told = [{"RateLimit", "RateLimit-Policy"} <= set(of["headers"]) for of in operation["responses"].values()]
+            assert set(told) == {operation["operationId"] in limited}
 
 
 def test_no_parameter_may_be_null(probe: Document) -> None:

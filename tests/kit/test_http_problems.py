@@ -31,6 +31,7 @@ def problem(answer: Response) -> tuple[int, str]:
         ("not-found", 404, "not-found"),
         ("conflict", 409, "conflict"),
         ("too-large", 413, "too-large"),
+        ("rate-limited", 429, "rate-limited"),
         ("keys-unavailable", 503, "keys-unavailable"),
         ("rejected", 400, "rejected"),
     ],
@@ -50,6 +51,7 @@ async def test_a_rejection_names_its_field(anonymous: AsyncClient) -> None:
 async def test_headers_that_some_problems_need_are_there(anonymous: AsyncClient) -> None:
     assert (await anonymous.get("/v1/rejections/unauthenticated")).headers["www-authenticate"] == "Bearer"
     assert (await anonymous.get("/v1/rejections/keys-unavailable")).headers["retry-after"] == "1"
+    assert (await anonymous.get("/v1/rejections/rate-limited")).headers["retry-after"] == "7"
 
 
 async def test_an_unknown_path_is_not_found(anonymous: AsyncClient) -> None:

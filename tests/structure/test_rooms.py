@@ -16,6 +16,7 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
+    ("auth", "device_codes"): "what the two codes of a device look like, and how long they live",
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
     ("auth", "passkeys"): "WebAuthn ceremonies: what is asked of a passkey, and what it proves",

@@ -30,6 +30,10 @@ PUBLIC = {
     ("post", "/v1/auth/login"): "this is where tokens come from",
     ("post", "/v1/auth/refresh"): "the refresh token in the body is what is checked",
     ("post", "/v1/auth/logout"): "the refresh token in the body is what is checked; the access token may be gone",
+    ("post", "/v1/auth/device"): "a device asks before anybody is known",
+    ("post", "/v1/auth/token"): "the code or refresh token in the body is what is checked",
+    ("post", "/v1/auth/revoke"): "the refresh token in the body is what is checked",
+    ("get", "/.well-known/oauth-authorization-server"): "where to log in is told before anybody has",
     ("get", "/.well-known/jwks.json"): "public keys are public: services check tokens with them",
 }
 
@@ -151,7 +155,10 @@ def test_only_public_operations_ask_for_no_token_in_the_document() -> None:
 
 def test_resources_are_under_v1() -> None:
     paths = {operation.path for name in names() for operation in operations(_of(name))}
-    assert not {path for path in paths if not path.startswith("/v1/")} - {"/.well-known/jwks.json"}
+    assert not {path for path in paths if not path.startswith("/v1/")} - {
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+    }
 
 
 def test_no_path_is_served_by_two_contexts() -> None:

@@ -17,7 +17,9 @@ from libs.kit.http.document import DocumentedApp
 from libs.kit.http.limits import BodyLimits
 from libs.kit.http.observe import Observe, current_cause
 from libs.kit.http.problems import install_problems
+from libs.kit.http.rate_limits import TellRateLimits, by_name
 from libs.kit.outages import DatabaseAway
+from libs.kit.rate_limits import RateLimit
 from libs.kit.security import TokenVerifier
 from libs.kit.settings import Settings
 from libs.schema.event import Cause
@@ -51,12 +53,16 @@ def http_app(
     db: Database,
     tokens: TokenVerifier,
     probes: Sequence[Probe],
+    limits: Sequence[RateLimit] = (),
 ) -> FastAPI:
-    """A service's app, ready to serve."""
+    """A service's app, ready to serve. `limits` are the policies that its routes name."""
     app = bare_app(name, routers)
     app.state.db = db
     app.state.token_verifier = tokens
+    app.state.rate_limits = by_name(limits)
+    app.state.trusted_proxies = settings.trusted_proxies
     app.include_router(operations([db], probes))
+    app.add_middleware(TellRateLimits)
     app.add_middleware(BodyLimits, max_bytes=settings.http_max_body_bytes, max_depth=settings.http_max_depth)
     if settings.http_cors_origins:
         app.add_middleware(

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from libs.kit.http.decimals import models_in, tell_decimals
 from libs.kit.http.idempotency import REPLAYED
 from libs.kit.http.problems import MEDIA_TYPE, Problem
+from libs.kit.http.rate_limits import HEADER, POLICY_HEADER, is_limited
 
 Document = dict[str, Any]
 
@@ -28,6 +29,9 @@ _PROBLEMS: Mapping[int, str] = MappingProxyType(
         503: "A server behind this one is away; nothing was changed",
     }
 )
+_LIMITED = "429"
+_A_PROBLEM: Document = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
+_TOO_OFTEN = "Too many requests of this kind; `Retry-After` says when to come back"
 _HEADERS: Mapping[str, Document] = MappingProxyType(
     {
         "X-Correlation-Id": {
@@ -41,13 +45,23 @@ _HEADERS: Mapping[str, Document] = MappingProxyType(
             "required": True,
             "schema": {"type": "integer", "minimum": 0},
         },
+        POLICY_HEADER: {
+            "description": 'The limits that the request was counted by: `"login";q=120;w=60` is 120 a minute.',
+            "schema": {"type": "string"},
+        },
+        HEADER: {
+            "description": "What is left of each: `r` requests now, and all of them again in `t` seconds.",
+            "schema": {"type": "string"},
+        },
         REPLAYED: {
             "description": "The answer was given to an earlier request of this key, and is repeated.",
             "schema": {"const": "true"},
         },
     }
 )
-_OF_PROBLEM: Mapping[str, str] = MappingProxyType({"401": "WWW-Authenticate", "503": "Retry-After"})
+_OF_PROBLEM: Mapping[str, str] = MappingProxyType(
+    {"401": "WWW-Authenticate", _LIMITED: "Retry-After", "503": "Retry-After"}
+)
 # Pydantic leaves the bounds of a decimal that travels as a string in its schema, where they mean nothing.
 _MEANINGLESS = frozenset({"gt", "ge", "lt", "le", "max_digits", "decimal_places"})
 
@@ -73,6 +87,8 @@ class DocumentedApp(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document.setdefault("components", {})["headers"] = dict(_HEADERS)
+            for operation in self._limited(document):
+                operation["responses"][_LIMITED] = {"description": _TOO_OFTEN, "content": {MEDIA_TYPE: _A_PROBLEM}}
             for operation in _operations(document):
                 _tell_parameters(operation)
                 _tell_answers(operation)
@@ -80,10 +96,19 @@ class DocumentedApp(FastAPI):
             self.openapi_schema = _meaningful(document)
         return self.openapi_schema
 
+    def _limited(self, document: Document) -> Iterator[Document]:
+        """The operations that count how often they are asked for."""
+        for route in self._own_routes():
+            if is_limited(route.dependant):
+                yield from (document["paths"][route.path_format][method.lower()] for method in route.methods or ())
+
+    def _own_routes(self) -> list[APIRoute]:
+        return [route for router in self._routers for route in router.routes if isinstance(route, APIRoute)]
+
     def _taken(self) -> frozenset[type[BaseModel]]:
         """The models that requests are made of."""
-        routes = [route for router in self._routers for route in router.routes if isinstance(route, APIRoute)]
-        bodies = [route.body_field.field_info.annotation for route in routes if route.body_field is not None]
+        fields = [route.body_field for route in self._own_routes()]
+        bodies = [body.field_info.annotation for body in fields if body is not None]
         return frozenset(model for body in bodies for model in models_in(body))
 
 
@@ -101,10 +126,13 @@ def _tell_answers(operation: Document) -> None:
     repeatable = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", []))
     for status, response in operation["responses"].items():
         headers = ["X-Correlation-Id"]
-        if int(status) in _PROBLEMS:
+        headers += [POLICY_HEADER, HEADER] if _LIMITED in operation["responses"] else []
+        if status == _LIMITED or int(status) in _PROBLEMS:
             # Under the media type of the route, where FastAPI puts it.
             [media] = response["content"].values()
-            response["content"] = {MEDIA_TYPE: media}
+            # A route whose errors follow a standard of its own tells both: what stands before it knows ours alone.
+            own = {} if media == _A_PROBLEM else {"application/json": media}
+            response["content"] = {MEDIA_TYPE: _A_PROBLEM, **own}
             headers += [_OF_PROBLEM[status]] if status in _OF_PROBLEM else []
         elif repeatable:
             headers.append(REPLAYED)

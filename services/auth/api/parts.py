@@ -10,9 +10,11 @@ from fastapi import Depends, Request
 
 from libs.kit.errors import Invalid, Unauthenticated
 from libs.kit.http.app import Db
+from libs.kit.http.client_address import client_address
 from libs.kit.security import Caller, authenticated
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
+from services.auth.device_codes import Authorizing
 from services.auth.model import Origin
 from services.auth.passwords import Passwords
 from services.auth.queries import people
@@ -29,6 +31,7 @@ class Parts:
     issuing: Issuing
     mailing: Mailing
     lockout: Lockout
+    authorizing: Authorizing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ async def _parts(request: Request) -> Parts:
 
 async def _origin(request: Request) -> Origin:
     device = request.headers.get("user-agent", "")[:_MAX_DEVICE]
-    return Origin(None if request.client is None else request.client.host, device)
+    return Origin(client_address(request), device)
 
 
 async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.rate_limits import per_address
 from libs.kit.ids import uuid7
 from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
@@ -44,7 +45,7 @@ class MailedTokenIn(BaseModel):
     token: PresentedToken
 
 
-@router.post("/v1/auth/register", status_code=201)
+@router.post("/v1/auth/register", status_code=201, dependencies=[per_address("register")])
 async def register(body: RegisterIn, db: Db, parts: AllParts, cause: RequestCause) -> RegisteredOut:
     """Make a user and a personal workspace, and send a mail that proves the address."""
     password = body.password.get_secret_value()

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.rate_limits import HowLimited, per_address
 from libs.schema.auth import SessionEnd
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
 from services.auth.api.parts import AllParts, From, Somebody
 from services.auth.commands import logins, sessions
 from services.auth.commands.logins import Checked
-from services.auth.model import Login, Session
+from services.auth.model import Login, Session, email_key
 from services.auth.model.login import NOBODY, LoginResult
 from services.auth.queries import people
 from services.auth.queries import sessions as read
@@ -126,9 +127,12 @@ class LoginOut(BaseModel):
         )
 
 
-@router.post("/v1/auth/login")
-async def login(body: LoginIn, db: Db, parts: AllParts, origin: From, cause: RequestCause) -> TokensOut:
+@router.post("/v1/auth/login", dependencies=[per_address("login")])
+async def login(
+    body: LoginIn, db: Db, parts: AllParts, limited: HowLimited, origin: From, cause: RequestCause
+) -> TokensOut:
     """Exchange an address and its password for tokens."""
+    await limited.take("login-account", email_key(body.email))
     async with db.public(cause) as tx:
         await logins.claim_try(tx, parts.lockout, body.email, origin)
         known = await people.credentials(tx, body.email)
@@ -144,7 +148,7 @@ async def login(body: LoginIn, db: Db, parts: AllParts, origin: From, cause: Req
     return TokensOut.of(opened)
 
 
-@router.post("/v1/auth/refresh")
+@router.post("/v1/auth/refresh", dependencies=[per_address("refresh")])
 async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: From, cause: RequestCause) -> TokensOut:
     """Exchange a refresh token, once, for new tokens. A second use ends the session."""
     presented = Ticket.parse(body.refresh_token.get_secret_value())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from libs.kit.db import Tx
-from libs.kit.errors import TooMany
+from libs.kit.errors import RateLimited
 from libs.schema.auth import LockReason
 from services.auth.commands.mails import Mailing
 from services.auth.commands.sessions import Tokens, open_session
@@ -59,13 +59,13 @@ class Checked:
 
 
 async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> None:
-    """Count one more try for an account and from an address. Raises TooMany when it has to wait, known or not."""
+    """Count one more try for an account and from an address. Raises RateLimited when it has to wait, known or not."""
     account, address = _subjects(email, origin)
     guards = await logins.lock_guards(tx, [account, address])
     waits = [guards[account].claim(lockout.account, tx.now), guards[address].claim(lockout.address, tx.now)]
     longest = max((wait for wait in waits if wait is not None), default=None)
     if longest is not None:
-        raise TooMany(
+        raise RateLimited(
             "too many logins failed: wait, or reset the password", retry_after=math.ceil(longest.total_seconds())
         )
 

@@ -1,8 +1,10 @@
 """What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn."""
 
+from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
 from services.auth.model.metadata import Base
+from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
 from services.auth.model.session import Origin, RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
@@ -11,8 +13,12 @@ from services.auth.model.username import is_reserved, username_key
 from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
+    "CLIENTS",
     "SCOPES_OF_ROLE",
     "Base",
+    "DeviceAuthorization",
+    "DeviceState",
+    "GrantType",
     "Login",
     "LoginGuard",
     "MailedToken",
@@ -20,6 +26,7 @@ __all__ = [
     "Origin",
     "PlatformRole",
     "RefreshToken",
+    "Refusal",
     "Role",
     "Session",
     "SigningKey",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from libs.kit.migrations import backbone_0001
+from libs.kit.migrations import backbone_0001, rate_limits
 from libs.kit.migrations.tenancy import isolate_tenants, share
 
 revision = "0001"
@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     backbone_0001.create("probe")
+    rate_limits.create("probe")
     op.execute("""
         CREATE TABLE probe.counter (
             id         uuid PRIMARY KEY,
@@ -41,4 +42,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("effect", "counter"):
         op.execute(f"DROP TABLE probe.{table}")
+    rate_limits.drop("probe")
     backbone_0001.drop("probe")

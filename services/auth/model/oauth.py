@@ -1,0 +1,31 @@
+"""Which clients are there, and how are they refused? In the words of OAuth 2.0 (RFC 6749, RFC 8628)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class GrantType(StrEnum):
+    """What a client may exchange for tokens."""
+
+    DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 a grant's name, not a secret
+
+
+class Refusal(StrEnum):
+    """Why a client gets no tokens: RFC 6749, section 5.2, and RFC 8628, section 3.5."""
+
+    AUTHORIZATION_PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    ACCESS_DENIED = "access_denied"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105 an error's name, not a secret
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    INVALID_REQUEST = "invalid_request"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+
+
+CLIENTS: Mapping[str, str] = MappingProxyType({"fillstream-cli": "The fillstream command"})
+"""Names of the clients that may ask for a device's authorization, by id. All are public: they can keep no secret."""
