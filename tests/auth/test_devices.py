@@ -243,4 +243,4 @@ def test_codes_are_drawn_from_all_letters() -> None:
 
 
 async def _sessions(world: World) -> int:
-    return int((await world.fetch("SELECT count(DISTINCT family_id) FROM auth.refresh_token"))[0][0])
+    return int((await world.fetch("SELECT count(DISTINCT session_id) FROM auth.refresh_token"))[0][0])
