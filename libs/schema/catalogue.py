@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from libs.schema.audit import AuditHeadPublished, SecurityActed
 from libs.schema.auth import UserRegistered
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted
 from libs.schema.event import DomainEvent
@@ -16,6 +17,8 @@ from libs.schema.signals import BacktestCompleted, SignalGenerated, StrategyChan
 
 EVENTS: tuple[type[DomainEvent], ...] = (
     UserRegistered,
+    SecurityActed,
+    AuditHeadPublished,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,

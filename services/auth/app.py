@@ -1,4 +1,4 @@
-"""How is it wired? Database, relay and the HTTP app, which checks tokens with the keys of its own database."""
+"""How is it wired? Database, relay, consumer, the heads of audit trails, and the HTTP app, which checks tokens with the keys of its own database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from joserfc.jwk import KeySet
 
+from libs.kit.consumer import consumer
 from libs.kit.db import Database, database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
@@ -14,6 +15,8 @@ from libs.kit.security import KeySource, TokenVerifier
 from libs.kit.service import Service
 from services.auth import api
 from services.auth.commands.signing_keys import public_keys
+from services.auth.consumers import handlers
+from services.auth.heads import audit_heads
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -31,11 +34,16 @@ def _own_keys(db: Database, issuing: Issuing) -> KeySource:
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """The context at work. Raises KeySealed when the secret does not open the signing key."""
     issuing = Issuing.of(settings)
-    async with database(settings, "auth") as db, relay(db, settings) as relay_:
+    async with (
+        database(settings, "auth") as db,
+        relay(db, settings) as relay_,
+        consumer(db, settings, handlers(settings)) as consumer_,
+        audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads,
+    ):
         keys = _own_keys(db, issuing)
         await keys()
         tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience)
-        probes = (relay_,)
+        probes = (relay_, consumer_, heads)
         http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
         http.state.passwords = Passwords(settings.auth_hashing_threads)
         http.state.issuing = issuing

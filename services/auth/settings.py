@@ -22,6 +22,8 @@ class Settings(KitSettings):
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
     auth_hashing_threads: Annotated[int, Field(ge=1, le=64)] = 4
     """Passwords that are hashed at the same time; each takes 19 MiB."""
+    auth_audit_head_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How often the heads of audit trails that grew are signed and told: what is cut off before that may go unnoticed."""
 
     @model_validator(mode="after")
     def _keys_outlive_tokens(self) -> Self:

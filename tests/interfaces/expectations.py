@@ -68,6 +68,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/auth/logout": Public(calls.a_refresh_token),
     "GET /.well-known/jwks.json": Public(calls.nothing),
     "GET /v1/me": Scoped(None, Foreign.OWN),
+    "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
     # billing
     "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),
     "GET /v1/subscription": Scoped("billing:read", Foreign.OWN),
@@ -118,7 +119,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 _OWNER = frozenset({
     "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
     "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
-    "notifications:write",
+    "notifications:write", "audit:read",
 })  # fmt: skip
 
 ROLES: Mapping[str, frozenset[str]] = {

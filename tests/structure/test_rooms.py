@@ -16,6 +16,8 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
+    ("auth", "audit"): "canonical JSON, the chain of hashes and its signed heads",
+    ("auth", "heads"): "the task that signs the heads of audit trails and tells them",
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "tokens"): "what access and refresh tokens look like",

@@ -8,8 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
+from libs.kit.acts import Origin
+from libs.kit.db import Database
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.origin import RequestOrigin
+from libs.schema.event import Cause
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
 from services.auth.api.parts import HowIssued, HowPasswords
 from services.auth.commands import sessions
@@ -62,32 +66,42 @@ class SessionOut(BaseModel):
 
 
 @router.post("/v1/auth/login")
-async def login(body: LoginIn, db: Db, passwords: HowPasswords, issuing: HowIssued, cause: RequestCause) -> SessionOut:
+async def login(
+    body: LoginIn, db: Db, passwords: HowPasswords, issuing: HowIssued, cause: RequestCause, origin: RequestOrigin
+) -> SessionOut:
     """Exchange an address and its password for tokens."""
     async with db.public(cause) as tx:
         known = await people.credentials(tx, body.email)
     matched = await passwords.match(body.password.get_secret_value(), known.password_hash if known else None)
     if known is None or not matched:
+        await _tell_refusal(db, known, cause, origin)
         raise Unauthenticated(_WRONG)
     async with db.transaction(known.workspace_id, cause) as tx:
-        return SessionOut.of(await sessions.open_session(tx, issuing, known.workspace_id, known.user_id))
+        return SessionOut.of(await sessions.open_session(tx, issuing, known.workspace_id, known.user_id, origin))
+
+
+async def _tell_refusal(db: Database, known: people.Credentials | None, cause: Cause, origin: Origin) -> None:
+    async with db.public(cause) if known is None else db.transaction(known.workspace_id, cause) as tx:
+        sessions.refuse_login(tx, known, origin)
 
 
 @router.post("/v1/auth/refresh")
-async def refresh(body: RefreshIn, db: Db, issuing: HowIssued, cause: RequestCause) -> SessionOut:
+async def refresh(
+    body: RefreshIn, db: Db, issuing: HowIssued, cause: RequestCause, origin: RequestOrigin
+) -> SessionOut:
     """Exchange a refresh token, once, for new tokens. A second use ends the session."""
     presented = RefreshToken.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.workspace_id, cause) as tx:
-        session = await sessions.continue_session(tx, issuing, presented)
+        session = await sessions.continue_session(tx, issuing, presented, origin)
     if session is None:
         raise Unauthenticated(_SPENT)
     return SessionOut.of(session)
 
 
 @router.post("/v1/auth/logout", status_code=204)
-async def logout(body: RefreshIn, db: Db, cause: RequestCause) -> Response:
+async def logout(body: RefreshIn, db: Db, cause: RequestCause, origin: RequestOrigin) -> Response:
     """End a session. The access token lives on until it expires."""
     presented = RefreshToken.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.workspace_id, cause) as tx:
-        await sessions.close_session(tx, presented)
+        await sessions.close_session(tx, presented, origin)
     return Response(status_code=204)

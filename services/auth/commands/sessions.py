@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
+from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import Unauthenticated
 from libs.kit.ids import uuid7
+from libs.schema.audit import ActorKind, ActResult
 from services.auth import tokens
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, RefreshToken
 from services.auth.repository import sessions, users
 from services.auth.repository.users import Member
 from services.auth.tokens import Issuing
+
+
+class Known(Protocol):
+    """Somebody whose address was given at a login."""
+
+    @property
+    def user_id(self) -> UUID:
+        """Who it is."""
+
+    @property
+    def workspace_id(self) -> UUID:
+        """Their own workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +42,28 @@ class Session:
     workspace_id: UUID
 
 
-async def open_session(tx: Tx, issuing: Issuing, workspace_id: UUID, user_id: UUID) -> Session:
+async def open_session(tx: Tx, issuing: Issuing, workspace_id: UUID, user_id: UUID, origin: Origin) -> Session:
     """Log in a user whose password was right. Raises Unauthenticated when they may not act for the workspace."""
     member = await users.find_member(tx, user_id)
     if member is None:
         raise Unauthenticated("the e-mail address or the password is wrong")
     member.user.last_login_at = tx.now
-    return await _issue(tx, issuing, member, workspace_id, family_id=None)
+    family_id = uuid7()
+    actor = Actor(ActorKind.USER, user_id, origin=origin)
+    tell_act(tx, workspace_id, Act("session.opened", actor, Target("session", family_id)))
+    return await _issue(tx, issuing, member, workspace_id, token_id=family_id, family_id=family_id)
 
 
-async def continue_session(tx: Tx, issuing: Issuing, presented: tokens.RefreshToken) -> Session | None:
+def refuse_login(tx: Tx, known: Known | None, origin: Origin) -> None:
+    """Tell of a login that failed: in the person's trail, or the installation's when nobody has the address."""
+    workspace_id, who = (None, None) if known is None else (known.workspace_id, known.user_id)
+    # Not the address: what is in a trail stays there, and it may be somebody's password.
+    target, reason = Target("user", who or "unknown"), "wrong address or password"
+    actor = Actor(ActorKind.USER, origin=origin)
+    tell_act(tx, workspace_id, Act("session.opened", actor, target, ActResult.REFUSED, reason))
+
+
+async def continue_session(tx: Tx, issuing: Issuing, presented: tokens.RefreshToken, origin: Origin) -> Session | None:
     """Exchange a refresh token for new tokens; None when it is not usable.
 
     One that was used before has been stolen, from us or by us: then the whole session is revoked, so the caller must
@@ -47,29 +74,36 @@ async def continue_session(tx: Tx, issuing: Issuing, presented: tokens.RefreshTo
         return None
     if token.used_at is not None:
         await sessions.revoke_family(tx, token.family_id, tx.now)
+        stolen, thief = Target("session", token.family_id), Actor(ActorKind.USER, origin=origin)
+        reuse = "a refresh token came a second time"
+        tell_act(tx, presented.workspace_id, Act("session.revoked", thief, stolen, reason=reuse))
         return None
     member = await users.find_member(tx, token.user_id)
     if member is None or not token.is_usable(tx.now):
         return None
     token.used_at = tx.now
-    return await _issue(tx, issuing, member, presented.workspace_id, token.family_id)
+    return await _issue(tx, issuing, member, presented.workspace_id, token_id=uuid7(), family_id=token.family_id)
 
 
-async def close_session(tx: Tx, presented: tokens.RefreshToken) -> None:
+async def close_session(tx: Tx, presented: tokens.RefreshToken, origin: Origin) -> None:
     """Log out: no refresh token of the session works any more. An unknown one changes nothing."""
     token = await sessions.lock_session(tx, presented.digest)
     if token is not None:
         await sessions.revoke_family(tx, token.family_id, tx.now)
+        actor = Actor(ActorKind.USER, token.user_id, origin=origin)
+        tell_act(tx, presented.workspace_id, Act("session.closed", actor, Target("session", token.family_id)))
 
 
-async def _issue(tx: Tx, issuing: Issuing, member: Member, workspace_id: UUID, family_id: UUID | None) -> Session:
-    refresh, token_id = tokens.RefreshToken.generate(workspace_id), uuid7()
+async def _issue(
+    tx: Tx, issuing: Issuing, member: Member, workspace_id: UUID, *, token_id: UUID, family_id: UUID
+) -> Session:
+    refresh = tokens.RefreshToken.generate(workspace_id)
     tx.add(
         RefreshToken(
             id=token_id,
             tenant_id=workspace_id,
             user_id=member.user.id,
-            family_id=family_id or token_id,
+            family_id=family_id,
             token_hash=refresh.digest,
             expires_at=tx.now + issuing.refresh_lifetime,
         )

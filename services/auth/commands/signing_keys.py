@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from joserfc.jwk import OKPKey
 
+from libs.kit.acts import SYSTEM, Act, Target, tell_act
 from libs.kit.db import Tx
 from services.auth.keys import generate_key, key_id, public_jwk
 from services.auth.model import SigningKey, signing_at
@@ -58,4 +59,5 @@ async def rotate_signing_key(tx: Tx, issuing: Issuing) -> SigningKey:
     for key in older:
         if key.retired_at is None:
             key.give_way(successor)
+    tell_act(tx, None, Act("signing_key.rotated", SYSTEM, Target("signing_key", successor.kid)))
     return successor

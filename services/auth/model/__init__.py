@@ -1,5 +1,6 @@
-"""What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn."""
+"""What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn, acts are chained."""
 
+from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.metadata import Base
 from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
 from services.auth.model.session import RefreshToken
@@ -9,11 +10,14 @@ from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
     "SCOPES_OF_ROLE",
+    "AuditChain",
+    "AuditEntry",
     "Base",
     "Membership",
     "PlatformRole",
     "RefreshToken",
     "Role",
+    "SecurityAct",
     "SigningKey",
     "User",
     "Workspace",
