@@ -20,6 +20,11 @@ async def public_keys(tx: Tx, issuing: Issuing) -> list[dict[str, str]]:
     return [key.public_jwk for key in await signing_keys.current(tx, tx.now - issuing.key_overlap)]
 
 
+async def every_public_key(tx: Tx) -> list[dict[str, str]]:
+    """The JSON Web Keys of all keys that ever signed: heads of audit trails outlive their keys."""
+    return [key.public_jwk for key in await signing_keys.every(tx)]
+
+
 async def signing_key(tx: Tx, issuing: Issuing) -> OKPKey:
     """The private key that signs now."""
     signing = signing_at(await signing_keys.current(tx, tx.now - issuing.key_overlap), tx.now)

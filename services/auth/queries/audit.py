@@ -91,15 +91,16 @@ async def trail(tx: Tx, workspace_id: UUID) -> Trail:
     return Trail(workspace_id, *last, [row[0] for row in heads])
 
 
-async def links(tx: Tx, workspace_id: UUID) -> AsyncIterator[Sequence[Link]]:
-    """A workspace's whole chain from its first entry, some thousands at a time. Needs a worker's transaction."""
+async def links(tx: Tx, workspace_id: UUID, last: int = MAX_SEQUENCE) -> AsyncIterator[Sequence[Link]]:
+    """A workspace's chain up to its `last` entry, some thousands at a time. Needs a worker's transaction."""
     cursor = await tx.driver.cursor(
         """
         SELECT act, actor_id, actor_kind, address, correlation_id, device, event_id, occurred_at, on_behalf_of, reason,
                recorded_at, result, sequence, source, target_id, target_kind, tenant_id, previous_hash, hash
-        FROM auth.audit_entry WHERE tenant_id = $1 ORDER BY sequence
+        FROM auth.audit_entry WHERE tenant_id = $1 AND sequence <= $2 ORDER BY sequence
         """,
         workspace_id,
+        last,
     )
     while rows := await cursor.fetch(LINKS_AT_ONCE):
         yield [Link(Entry(*row[:_FIELDS]), *row[_FIELDS:]) for row in rows]
