@@ -39,7 +39,7 @@ def _ordered(value: Json) -> Json:
             return int(value)
         case Mapping():
             return {name: _ordered(value[name]) for name in sorted(value, key=_code_units)}
-        case Sequence():
+        case list() | tuple():
             return [_ordered(item) for item in value]
     raise TypeError(f"JSON of ours has no {type(value).__name__}")
 
