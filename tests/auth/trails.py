@@ -11,16 +11,25 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+from hypothesis import strategies as st
 
 from libs.kit.db import Database
 from libs.kit.ids import uuid7
 from libs.schema.audit import INSTALLATION, ActorKind, ActResult, AuditHeadPublished, SecurityActed
+from services.auth.audit.canonical import LARGEST_INTEGER, Json
 from services.auth.audit.chain import Entry, Link, genesis, link
 from services.auth.model import SecurityAct
 from services.auth.queries import audit
 from tests.world import World, eventually
 
 VERIFIER = Path(__file__).parents[2] / "deploy/audit/verify.py"
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.booleans() | st.integers(-LARGEST_INTEGER, LARGEST_INTEGER) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+"""JSON of every kind that has a canonical writing."""
 _NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
