@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, OKPKey
 
 from libs.kit.db import Database
 from libs.kit.errors import NotFound
@@ -47,7 +47,7 @@ async def trails(db: Database, workspace_id: UUID | None) -> list[Trail]:
 async def verify(db: Database, trail: Trail, step: Step) -> Finding:
     """Follow a workspace's chain from its first entry, through all heads that were told, to where it says it ends."""
     async with db.work() as tx:
-        keys = KeySet.import_key_set({"keys": [dict(key) for key in await every_public_key(tx)]})
+        keys = KeySet([OKPKey.import_key(dict(key)) for key in await every_public_key(tx)])
         marks = _marks(trail, keys)
         if isinstance(marks, Broken):
             return Finding(trail.workspace_id, 0, marks)

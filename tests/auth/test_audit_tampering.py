@@ -120,6 +120,15 @@ async def test_a_trail_that_is_gone_with_its_chain_is_found_by_the_head_that_was
     assert broken.sequence == 1
 
 
+async def test_without_the_keys_that_signed_heads_none_holds(recorded: Recorded) -> None:
+    await recorded.world.fetch("DELETE FROM auth.signing_key")
+
+    broken = (await recorded.findings())[recorded.mine].broken
+
+    assert broken is not None
+    assert "not signed" in broken.why
+
+
 async def test_a_head_that_nobody_signed_is_found(recorded: Recorded) -> None:
     await recorded.world.fetch(
         "UPDATE auth.event_log SET data = replace(data, $1, $2) WHERE data LIKE '%' || $1 || '%'",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import TypeAlias
 
 Json: TypeAlias = "str | int | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -20,12 +21,12 @@ _writer = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=F
 
 def canonical(value: Json) -> bytes:
     """The one way to write a value. Raises ValueError or TypeError for what has none, such as fractions."""
-    return write_sorted(_ordered(value))
+    return _writer.encode(_ordered(value)).encode()
 
 
-def write_sorted(value: Json) -> bytes:
-    """The same for a value whose objects have their names in order, and whose integers are small enough."""
-    return _writer.encode(value).encode()
+def text(value: str | None) -> str:
+    """A text, or nothing, as `canonical` writes it, for those who write much by hand."""
+    return "null" if value is None else encode_basestring(value)
 
 
 def _ordered(value: Json) -> Json:
