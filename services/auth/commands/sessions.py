@@ -73,16 +73,20 @@ async def continue_session(tx: Tx, issuing: Issuing, presented: tokens.RefreshTo
     if token is None:
         return None
     if token.used_at is not None:
-        await sessions.revoke_family(tx, token.family_id, tx.now)
-        stolen, thief = Target("session", token.family_id), Actor(ActorKind.USER, origin=origin)
-        reuse = "a refresh token came a second time"
-        tell_act(tx, presented.workspace_id, Act("session.revoked", thief, stolen, reason=reuse))
+        await _revoke_stolen(tx, token, origin)
         return None
     member = await users.find_member(tx, token.user_id)
     if member is None or not token.is_usable(tx.now):
         return None
     token.used_at = tx.now
     return await _issue(tx, issuing, member, presented.workspace_id, token_id=uuid7(), family_id=token.family_id)
+
+
+async def _revoke_stolen(tx: Tx, token: RefreshToken, origin: Origin) -> None:
+    await sessions.revoke_family(tx, token.family_id, tx.now)
+    # Nobody knows whether the user or the thief is here.
+    actor, reason = Actor(ActorKind.USER, origin=origin), "a refresh token came a second time"
+    tell_act(tx, token.tenant_id, Act("session.revoked", actor, Target("session", token.family_id), reason=reason))
 
 
 async def close_session(tx: Tx, presented: tokens.RefreshToken, origin: Origin) -> None:
