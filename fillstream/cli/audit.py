@@ -49,7 +49,10 @@ def export(
     """Write a workspace's trail with its signed head and the public keys, for `deploy/audit/verify.py`."""
 
     async def work(db: Database, settings: Settings) -> None:
-        count = await export_(db, Issuing.of(settings), workspace, out)
+        try:
+            count = await export_(db, Issuing.of(settings), workspace, out)
+        except OSError as error:
+            fail(f"the trail can't be written: {error}")
         typer.echo(f"{count} entries of {workspace} are in {out}")
 
     _in_auth(work)

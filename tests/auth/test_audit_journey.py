@@ -10,8 +10,10 @@ import pytest
 from httpx2 import AsyncClient
 from joserfc.jwk import KeySet
 
+from libs.kit.acts import Act, Actor, Target, tell_act
 from libs.kit.ids import uuid7
-from libs.schema.audit import INSTALLATION, AuditHeadPublished, SecurityActed
+from libs.schema.audit import INSTALLATION, ActorKind, AuditHeadPublished, SecurityActed
+from libs.schema.event import Cause
 from services.auth.audit.chain import Walk
 from services.auth.audit.heads import Head, open_head
 from services.auth.commands.signing_keys import rotate_signing_key
@@ -57,6 +59,18 @@ async def test_an_act_that_another_context_told_is_in_the_trail_of_its_workspace
     assert shown["correlation_id"] == str(row.correlation_id)
     assert (shown["previous_hash"], shown["hash"]) == (held.previous_hash.hex(), held.hash.hex())
     assert others == []
+
+
+async def test_what_another_context_does_is_recorded_as_its_own(world: World, auth: Running) -> None:
+    here, order = uuid7(), uuid7()
+    async with world.running("orders") as orders, orders.db.transaction(here, Cause(uuid7())) as tx:
+        tell_act(tx, here, Act("order.cancelled", Actor(ActorKind.USER, UUID(int=7)), Target("order", order)))
+        correlation_id = tx.cause.correlation_id
+
+    async with world.running("orders"):
+        [held] = await has_recorded(auth.db, here, 1)
+    assert (held.entry.source, held.entry.act, held.entry.target_id) == ("orders", "order.cancelled", str(order))
+    assert held.entry.correlation_id == correlation_id
 
 
 async def test_a_redelivered_act_is_recorded_once(world: World, auth: Running) -> None:

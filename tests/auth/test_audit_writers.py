@@ -13,9 +13,12 @@ import pytest
 
 from libs.kit.db import Database
 from libs.kit.ids import uuid7
+from libs.schema.audit import AuditHeadPublished
 from services.auth.audit.chain import Walk
 from services.auth.commands import audit
 from services.auth.model import SecurityAct
+from services.auth.tokens import Issuing
+from tests.auth.builders import issuing
 from tests.auth.trails import a_security_act, an_act, chain_of, has_recorded, tell
 from tests.world import Running, World
 
@@ -92,6 +95,23 @@ async def test_two_replicas_that_come_and_go_leave_no_gap_and_lose_nothing(world
             links = await has_recorded(first.db, workspace, 60)
             assert [one.entry.target_id for one in links] == [f"number {n}" for n in range(60)]
             assert Walk(workspace, {}).along(links) is None
+
+
+async def test_replicas_that_sign_at_the_same_time_tell_each_head_once(world: World, auth: Running) -> None:
+    workspaces = [uuid7() for _ in range(8)]
+    await _record(auth.db, [a_security_act(workspace, n) for n in range(3) for workspace in workspaces])
+
+    published = await asyncio.gather(*(_publish(auth.db, issuing(world)) for _ in range(6)))
+
+    assert sum(published) == len(workspaces)
+    heads = await world.expect(AuditHeadPublished, len(workspaces))
+    assert {(head.event.workspace_id, head.event.sequence) for head in heads} == {(one, 3) for one in workspaces}
+    assert await _publish(auth.db, issuing(world)) == 0
+
+
+async def _publish(db: Database, how: Issuing) -> int:
+    async with db.work() as tx:
+        return await audit.publish_heads(tx, how)
 
 
 async def _record(db: Database, acts: Sequence[SecurityAct]) -> None:
