@@ -211,7 +211,7 @@ async def test_a_trail_is_searched(
     client: AsyncClient, world: World, auth: Running, query: dict[str, str], found: list[int]
 ) -> None:
     here = uuid7()
-    acts = {n: {"act": "order.placed", "target_kind": "order"} for n in (1, 5, 7)}
+    acts: dict[int, dict[str, object]] = {n: {"act": "order.placed", "target_kind": "order"} for n in (1, 5, 7)}
     acts[3] = {"act": "key.used", "target_kind": "key", "actor_id": UUID(int=9), "result": "REFUSED"}
     await tell(world, *(an_act(here, n, **acts.get(n, {})) for n in range(1, 9)))
     await has_recorded(auth.db, here, 8)
@@ -227,11 +227,11 @@ async def test_pages_show_every_entry_once_while_the_trail_grows(
     here, seen = uuid7(), list[int]()
     await tell(world, *(an_act(here, n) for n in range(7)))
     await has_recorded(auth.db, here, 7)
-    headers, cursor = await owner(client, world, here), {}
-    while cursor is not None:
-        answer = (await client.get("/v1/audit", params={"limit": 3} | cursor, headers=headers)).json()
+    headers, wanted = await owner(client, world, here), {"limit": "3"}
+    while "cursor" not in wanted or wanted["cursor"]:
+        answer = (await client.get("/v1/audit", params=wanted, headers=headers)).json()
         seen += [item["sequence"] for item in answer["items"]]
-        cursor = {"cursor": answer["next_cursor"]} if answer["next_cursor"] else None
+        wanted["cursor"] = answer["next_cursor"]
         await tell(world, an_act(here))
 
     assert seen == [7, 6, 5, 4, 3, 2, 1]

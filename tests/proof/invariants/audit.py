@@ -53,7 +53,8 @@ async def every_chain_ends_where_it_says(evidence: Evidence) -> list[str]:
 
 async def every_head_that_was_told_is_signed_and_in_its_chain(evidence: Evidence) -> list[str]:
     """A head that was told is signed by a key of the installation, and is the hash of its entry."""
-    keys = dict(await evidence.database.fetch("SELECT kid, public_jwk->>'x' FROM auth.signing_key"))
+    rows = await evidence.database.fetch("SELECT kid, public_jwk->>'x' FROM auth.signing_key")
+    keys = {row[0]: row[1] for row in rows}
     hashes = {
         (workspace_id, entry["sequence"]): entry["hash"].hex()
         for workspace_id, entries in (await _trails(evidence)).items()
