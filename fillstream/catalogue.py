@@ -11,12 +11,13 @@ from fillstream.contexts import Context
 from libs.schema.catalogue import EVENTS, TOPICS
 from libs.schema.event import DomainEvent
 
-# Bars have a topic of their own, beside that of the rest of market data.
-_PUBLISHERS = {"bars": "marketdata"}
+EVERY_CONTEXT = "every context"
+# Bars have a topic of their own, beside that of the rest of market data; acts are told wherever they are done.
+_PUBLISHERS = {"bars": "marketdata", "audit": EVERY_CONTEXT}
 
 
 def publisher(event: type[DomainEvent]) -> str:
-    """The context that tells the event."""
+    """The context that tells the event, or EVERY_CONTEXT."""
     family = event.topic.partition(".")[0]
     return _PUBLISHERS.get(family, family)
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from fillstream.cli import admin, bars, dead_letters, documents, events, login, running, upkeep
+from fillstream.cli import admin, audit, bars, dead_letters, documents, events, login, running, upkeep
 from fillstream.cli.shell import fail
 from libs.kit.errors import FillstreamError
 
@@ -30,6 +30,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(admin.app, name="admin")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
+app.add_typer(audit.app, name="audit")
 app.command("openapi")(documents.openapi)
 app.command("catalogue")(documents.catalogue)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Protocol
@@ -29,6 +30,15 @@ class Aggregate(Protocol):
     @property
     def tenant(self) -> UUID | None:
         """The workspace it belongs to; None for what belongs to everybody."""
+
+
+@dataclass
+class Occurrence:
+    """What happens once and is over: an aggregate of a single event, which nobody has to lock and no table holds."""
+
+    tenant: UUID | None
+    id: UUID = field(default_factory=uuid7)
+    version: int = 0
 
 
 class Versioned:

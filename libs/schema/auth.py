@@ -154,7 +154,7 @@ class SessionOpened(DomainEvent, topic="auth.v1", key="workspace_id"):
     session_id: UUID
     user_id: UUID
     workspace_id: UUID
-    device: str
+    device: str | None
     address: str | None
 
 
@@ -173,7 +173,7 @@ class SessionCompromised(DomainEvent, topic="auth.v1", key="workspace_id"):
     session_id: UUID
     user_id: UUID
     workspace_id: UUID
-    device: str
+    device: str | None
     address: str | None
     """From where the second one came."""
 

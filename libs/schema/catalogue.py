@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from libs.schema.audit import AuditHeadPublished, SecurityActed
 from libs.schema.auth import (
     AccessRevoked,
     EmailVerified,
@@ -50,6 +51,8 @@ EVENTS: tuple[type[DomainEvent], ...] = (
     SessionCompromised,
     AccessRevoked,
     MailRequested,
+    SecurityActed,
+    AuditHeadPublished,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,

@@ -1,4 +1,4 @@
-"""How is it wired? Database, relay, consumer and the HTTP app, which checks tokens with the keys of its own database."""
+"""How is it wired? Database, relay, consumer, the heads of audit trails, and the HTTP app, which checks tokens itself."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import public_keys
 from services.auth.consumers import handlers
 from services.auth.device_codes import Authorizing
+from services.auth.heads import audit_heads
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -43,12 +44,13 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             database(settings, "auth") as db,
             relay(db, settings) as relay_,
             consumer(db, settings, handlers(settings)) as consumer_,
+            audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads,
             revocations(settings) as (revoked, revocations_),
         ):
             keys = _own_keys(db, issuing)
             await keys()
             tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
-            probes = (relay_, consumer_, revocations_)
+            probes = (relay_, consumer_, heads, revocations_)
             http = http_app(
                 "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
             )

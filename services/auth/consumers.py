@@ -1,17 +1,51 @@
-"""Who asked over the bus? Auth itself: what must take as long for a stranger as for a user is done after the answer."""
+"""Who asked over the bus? Every context that tells who did what, and auth itself, which finds out after the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.schema.audit import INSTALLATION, SecurityActed
 from libs.schema.auth import PasswordResetRequested
 from libs.schema.event import Envelope
-from services.auth.commands import passwords
+from services.auth.commands import audit, passwords
 from services.auth.commands.mails import Mailing
 from services.auth.commands.passwords import Asked
+from services.auth.model import SecurityAct
 from services.auth.settings import Settings
+
+
+def _act(envelope: Envelope[SecurityActed]) -> SecurityAct:
+    """The act in our own words. Raises ValueError when one workspace's transaction told of another's trail."""
+    told = envelope.event
+    if (envelope.tenant_id or INSTALLATION) != told.workspace_id:
+        raise ValueError(f"an act of {envelope.tenant_id or 'no workspace'} names the trail of {told.workspace_id}")
+    return SecurityAct(
+        workspace_id=told.workspace_id,
+        event_id=envelope.id,
+        source=envelope.source,
+        act=told.act,
+        actor_kind=told.actor_kind,
+        actor_id=told.actor_id,
+        on_behalf_of=told.on_behalf_of,
+        target_kind=told.target_kind,
+        target_id=told.target_id,
+        result=told.result,
+        reason=told.reason,
+        address=told.address,
+        device=told.device,
+        correlation_id=envelope.cause.correlation_id,
+        occurred_at=told.occurred_at,
+        recorded_at=envelope.recorded_at.astimezone(UTC),
+    )
+
+
+@on(SecurityActed)
+async def record_acts(tx: Tx, envelopes: Sequence[Envelope[SecurityActed]]) -> None:
+    """An act is recorded behind the last one of its workspace."""
+    await audit.record(tx, [_act(envelope) for envelope in envelopes])
 
 
 def handlers(settings: Settings) -> Handlers:
@@ -23,4 +57,4 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (send_resets,)
+    return (record_acts, send_resets)

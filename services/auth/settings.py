@@ -37,6 +37,8 @@ class Settings(KitSettings):
     """Failed logins from one address, for whatever accounts, after which nothing from there is tried."""
     auth_lock_seconds: Annotated[int, Field(ge=1)] = 900
     """How long such a lock lasts, and how long a failure is remembered."""
+    auth_audit_head_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How often the heads of audit trails that grew are signed and told: what is cut off before that may go unnoticed."""
     auth_verification_hours: Annotated[int, Field(ge=1)] = 48
     auth_reset_minutes: Annotated[int, Field(ge=1)] = 30
     mail_token_secret: Annotated[SecretStr, Field(min_length=32)]

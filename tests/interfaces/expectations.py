@@ -85,6 +85,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /v1/sessions": Scoped(None, Foreign.OWN),
     "DELETE /v1/sessions": Scoped(None, Foreign.OWN),
     "DELETE /v1/sessions/{session_id}": Scoped(None, Foreign.HIDDEN, calls.a_session),
+    "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
     # billing
     "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),
     "GET /v1/subscription": Scoped("billing:read", Foreign.OWN),
@@ -135,7 +136,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 _OWNER = frozenset({
     "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
     "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
-    "notifications:write", "devices:approve",
+    "notifications:write", "devices:approve", "audit:read",
 })  # fmt: skip
 
 ROLES: Mapping[str, frozenset[str]] = {

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
+from libs.schema.audit import ActName, TargetKind, Words
 from libs.schema.catalogue import EVENTS
 from libs.schema.event import DomainEvent
 from libs.schema.values import Confidence, Currency, Price, Quantity, Symbol
@@ -27,6 +28,9 @@ _NARROW: Mapping[object, st.SearchStrategy[object]] = MappingProxyType(
         Quantity: _POSITIVE,
         Confidence: st.decimals(0, 1, places=4),
         Currency: st.from_regex(r"\A[A-Z]{3,5}\Z"),
+        ActName: st.from_regex(r"\A[a-z][a-z0-9_]{0,20}(\.[a-z][a-z0-9_]{0,20}){1,3}\Z"),
+        TargetKind: st.from_regex(r"\A[a-z][a-z0-9_]{0,40}\Z"),
+        Words: st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300),
         Symbol: st.from_regex(r"\A[A-Z0-9][A-Z0-9./^=_-]{0,31}\Z"),
     }
 )

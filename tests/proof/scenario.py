@@ -26,7 +26,9 @@ _DEAD = "DEAD"
 @asynccontextmanager
 async def a_finished_run(stack: Endpoints, template: str) -> AsyncIterator[Installation]:
     """An installation at rest, whose services have stopped."""
-    async with an_installation(stack, template) as where:
+    async with an_installation(stack, template) as made:
+        # So often that heads of audit trails are told while people trade.
+        where = made.with_values(auth_audit_head_seconds=0.2)
         async with a_house(where, SMALL_WORKSPACES, ("AAPL", "IBM", _BY_HAND, _DEAD)) as house:
             bars = together(a_walk("AAPL", 30), a_walk("IBM", 30))
             await replay_in_lockstep(house.marketdata, house.in_flight, bars, no_step)

@@ -12,10 +12,13 @@ from alembic import op
 CURRENT_TENANT = "NULLIF(current_setting('app.tenant_id', true), '')::uuid"
 
 
-def isolate_tenants(schema: str, table: str, *, api: str) -> None:
+EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
+
+
+def isolate_tenants(schema: str, table: str, *, api: str, worker: str = EVERYTHING) -> None:
     """Force row-level security on a table with a `tenant_id`, and grant `api` (`SELECT, INSERT`) on it.
 
-    The worker gets everything on every row; the owner, who has no policy, sees none.
+    The worker gets `worker` on every row; the owner, who has no policy, sees none.
     """
     name = f'{schema}."{table}"'
     op.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
@@ -26,10 +29,10 @@ def isolate_tenants(schema: str, table: str, *, api: str) -> None:
     )
     op.execute(f"CREATE POLICY worker ON {name} TO {schema}_worker USING (true) WITH CHECK (true)")
     op.execute(f"GRANT {api} ON {name} TO {schema}_api")
-    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {schema}_worker")
+    op.execute(f"GRANT {worker} ON {name} TO {schema}_worker")
 
 
-def share(schema: str, table: str, *, api: str, worker: str = "SELECT, INSERT, UPDATE, DELETE") -> None:
+def share(schema: str, table: str, *, api: str, worker: str = EVERYTHING) -> None:
     """Grant rights on a table that holds facts for every tenant, such as bars or plans."""
     op.execute(f'GRANT {api} ON {schema}."{table}" TO {schema}_api')
     op.execute(f'GRANT {worker} ON {schema}."{table}" TO {schema}_worker')

@@ -8,19 +8,21 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, Secret, StringConstraints
 
+from libs.kit.acts import Origin
 from libs.kit.db import Database
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.client_address import client_address
+from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
 from libs.schema.event import Cause
 from services.auth.api.fields import PresentedToken
 from services.auth.api.forms import MEDIA_TYPE, FormRoute, RefusedOut, refused
-from services.auth.api.parts import AllParts, From, Parts
+from services.auth.api.parts import AllParts, Parts
 from services.auth.api.sessions import TokensOut
 from services.auth.commands import devices, sessions
 from services.auth.device_codes import DeviceCode
-from services.auth.model import CLIENTS, SCOPES_OF_ROLE, GrantType, Origin, Refusal
+from services.auth.model import CLIENTS, SCOPES_OF_ROLE, GrantType, Refusal
 from services.auth.queries.devices import approver_home
 from services.auth.tokens import Ticket
 
@@ -167,7 +169,9 @@ async def ask(body: DeviceIn, db: Db, parts: AllParts, request: Request, cause: 
     dependencies=[per_address("refresh")],
     openapi_extra=_form_of(TokenIn),
 )
-async def token(body: TokenIn, db: Db, parts: AllParts, origin: From, cause: RequestCause) -> TokensOut | Response:
+async def token(
+    body: TokenIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+) -> TokensOut | Response:
     """Exchange an approved device code, or a refresh token, once, for tokens."""
     outcome = await _exchange(body, _Asked(db, parts, origin, cause))
     return refused(outcome, _TOLD[outcome]) if isinstance(outcome, Refusal) else TokensOut.of(outcome)
@@ -223,7 +227,7 @@ async def _refresh(text: str, asked: _Asked) -> sessions.Tokens | Refusal:
     dependencies=[per_address("refresh")],
     openapi_extra=_form_of(RevocationIn),
 )
-async def revoke(body: RevocationIn, db: Db, cause: RequestCause) -> Response:
+async def revoke(body: RevocationIn, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """End the session of a refresh token. Answers alike whether there was one: what is wanted is so (RFC 7009)."""
     if body.client_id is not None and body.client_id not in CLIENTS:
         return refused(Refusal.INVALID_CLIENT, _TOLD[Refusal.INVALID_CLIENT])
@@ -232,5 +236,5 @@ async def revoke(body: RevocationIn, db: Db, cause: RequestCause) -> Response:
     except Unauthenticated:
         return Response(status_code=200)
     async with db.transaction(presented.home_id, cause) as tx:
-        await sessions.close_session(tx, presented)
+        await sessions.close_session(tx, presented, origin)
     return Response(status_code=200)

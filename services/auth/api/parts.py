@@ -10,17 +10,13 @@ from fastapi import Depends, Request
 
 from libs.kit.errors import Invalid, Unauthenticated
 from libs.kit.http.app import Db
-from libs.kit.http.client_address import client_address
 from libs.kit.security import Caller, authenticated
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.device_codes import Authorizing
-from services.auth.model import Origin
 from services.auth.passwords import Passwords
 from services.auth.queries import people
 from services.auth.tokens import Issuing, Ticket
-
-_MAX_DEVICE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +44,6 @@ async def _parts(request: Request) -> Parts:
     return parts
 
 
-async def _origin(request: Request) -> Origin:
-    device = request.headers.get("user-agent", "")[:_MAX_DEVICE]
-    return Origin(client_address(request), device)
-
-
 async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
     """Raises Unauthenticated when the person is gone, whatever their token says."""
     async with db.public() as tx:
@@ -63,7 +54,6 @@ async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> 
 
 
 AllParts = Annotated[Parts, Depends(_parts)]
-From = Annotated[Origin, Depends(_origin)]
 Somebody = Annotated[Person, Depends(_person)]
 
 

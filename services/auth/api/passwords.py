@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from libs.kit.errors import Conflict, Invalid, Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.origin import RequestOrigin
 from services.auth.api.fields import A_PERSON, Email, NewPassword, PresentedPassword, PresentedToken
-from services.auth.api.parts import AllParts, From, Somebody, mailed, refuse_weak, spent
+from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import logins, passwords
+from services.auth.commands.passwords import NewPassword as ChangedPassword
 from services.auth.queries import people
 
 router = APIRouter()
@@ -48,7 +50,7 @@ class ResetIn(BaseModel):
 
 @router.put("/v1/me/password", status_code=204)
 async def change_password(
-    body: PasswordIn, somebody: Somebody, db: Db, parts: AllParts, origin: From, cause: RequestCause
+    body: PasswordIn, somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Have another password. All other sessions end."""
     async with db.public() as tx:
@@ -68,14 +70,8 @@ async def change_password(
     )
     new_hash = await parts.passwords.hash(wanted)
     async with db.transaction(somebody.home_id, cause) as tx:
-        changed = await passwords.change_password(
-            tx,
-            parts.mailing,
-            somebody.user_id,
-            somebody.caller.session_id,
-            known_hash=known.password_hash,
-            new_hash=new_hash,
-        )
+        replaced = ChangedPassword(somebody.user_id, known.password_hash, new_hash)
+        changed = await passwords.change_password(tx, parts.mailing, replaced, origin, somebody.caller.session_id)
     if not changed:
         raise Conflict("the password was changed by another request meanwhile", slug="password-changed")
     return Response(status_code=204)
@@ -90,7 +86,9 @@ async def ask_for_reset(body: ResetRequestIn, db: Db, cause: RequestCause) -> Re
 
 
 @router.put("/v1/auth/password-reset", status_code=204)
-async def reset_password(body: ResetIn, db: Db, parts: AllParts, cause: RequestCause) -> Response:
+async def reset_password(
+    body: ResetIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+) -> Response:
     """Choose another password with the token that came by mail. All sessions end, and a lock does too."""
     presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id) as tx:
@@ -103,7 +101,7 @@ async def reset_password(body: ResetIn, db: Db, parts: AllParts, cause: RequestC
     )
     new_hash = await parts.passwords.hash(wanted)
     async with db.transaction(presented.home_id, cause) as tx:
-        done = await passwords.reset_password(tx, parts.mailing, presented, new_hash)
+        done = await passwords.reset_password(tx, parts.mailing, presented, new_hash, origin)
     if not done:
         raise spent()
     return Response(status_code=204)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
 from libs.kit.ids import uuid7
 from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken
@@ -46,7 +47,9 @@ class MailedTokenIn(BaseModel):
 
 
 @router.post("/v1/auth/register", status_code=201, dependencies=[per_address("register")])
-async def register(body: RegisterIn, db: Db, parts: AllParts, cause: RequestCause) -> RegisteredOut:
+async def register(
+    body: RegisterIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+) -> RegisteredOut:
     """Make a user and a personal workspace, and send a mail that proves the address."""
     password = body.password.get_secret_value()
     await refuse_weak(parts.passwords, "/password", password, body.email, body.first_name, body.last_name)
@@ -55,7 +58,7 @@ async def register(body: RegisterIn, db: Db, parts: AllParts, cause: RequestCaus
     new = NewUser(body.email, password_hash, body.first_name, body.last_name)
     workspace_id = uuid7()
     async with db.transaction(workspace_id, cause) as tx:
-        workspace = await registration.register(tx, parts.mailing, new, workspace_id, body.workspace_name)
+        workspace = await registration.register(tx, parts.mailing, new, workspace_id, body.workspace_name, origin)
         return RegisteredOut(user_id=workspace.owner_id, workspace_id=workspace.id)
 
 
@@ -68,22 +71,22 @@ async def ask_for_verification(somebody: Somebody, db: Db, parts: AllParts, caus
 
 
 @router.post("/v1/auth/email-verification", status_code=204)
-async def verify_email(body: MailedTokenIn, db: Db, cause: RequestCause) -> Response:
+async def verify_email(body: MailedTokenIn, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Prove an address with the token that was sent to it."""
     presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
-        verified = await people.verify_email(tx, presented)
+        verified = await people.verify_email(tx, presented, origin)
     if not verified:
         raise spent()
     return Response(status_code=204)
 
 
 @router.post("/v1/auth/unlock", status_code=204)
-async def unlock(body: MailedTokenIn, db: Db, cause: RequestCause) -> Response:
+async def unlock(body: MailedTokenIn, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """End a lock that failed logins caused, with the token of the mail that told of it."""
     presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
-        unlocked = await people.unlock_by_mail(tx, presented)
+        unlocked = await people.unlock_by_mail(tx, presented, origin)
     if not unlocked:
         raise spent()
     return Response(status_code=204)

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.rate_limits import HowLimited, per_address
 from libs.schema.auth import SessionEnd
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
-from services.auth.api.parts import AllParts, From, Somebody
+from services.auth.api.parts import AllParts, Somebody
 from services.auth.commands import logins, sessions
 from services.auth.commands.logins import Checked
 from services.auth.model import Login, Session, email_key
@@ -75,7 +76,7 @@ class SessionOut(BaseModel):
 
     id: UUID
     workspace_id: UUID
-    device: str
+    device: str | None
     """What the client calls itself."""
     address: str | None
     """From where it was last heard of."""
@@ -112,7 +113,7 @@ class LoginOut(BaseModel):
     id: UUID
     at: UtcDatetime
     result: LoginResult
-    device: str
+    device: str | None
     address: str | None
 
     @classmethod
@@ -129,7 +130,7 @@ class LoginOut(BaseModel):
 
 @router.post("/v1/auth/login", dependencies=[per_address("login")])
 async def login(
-    body: LoginIn, db: Db, parts: AllParts, limited: HowLimited, origin: From, cause: RequestCause
+    body: LoginIn, db: Db, parts: AllParts, limited: HowLimited, origin: RequestOrigin, cause: RequestCause
 ) -> TokensOut:
     """Exchange an address and its password for tokens."""
     await limited.take("login-account", email_key(body.email))
@@ -149,7 +150,7 @@ async def login(
 
 
 @router.post("/v1/auth/refresh", dependencies=[per_address("refresh")])
-async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: From, cause: RequestCause) -> TokensOut:
+async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> TokensOut:
     """Exchange a refresh token, once, for new tokens. A second use ends the session."""
     presented = Ticket.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
@@ -160,11 +161,11 @@ async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: From, cause:
 
 
 @router.post("/v1/auth/logout", status_code=204)
-async def logout(body: RefreshIn, db: Db, cause: RequestCause) -> Response:
+async def logout(body: RefreshIn, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """End a session, its access tokens included."""
     presented = Ticket.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
-        await sessions.close_session(tx, presented)
+        await sessions.close_session(tx, presented, origin)
     return Response(status_code=204)
 
 
@@ -177,18 +178,20 @@ async def list_sessions(somebody: Somebody, db: Db) -> SessionsOut:
 
 
 @router.delete("/v1/sessions", status_code=204)
-async def log_out_everywhere(somebody: Somebody, db: Db, cause: RequestCause) -> Response:
+async def log_out_everywhere(somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """End all of the caller's sessions, this one too."""
     async with db.transaction(somebody.home_id, cause) as tx:
-        await sessions.end_sessions(tx, somebody.user_id, SessionEnd.REVOKED)
+        await sessions.end_sessions(tx, somebody.user_id, SessionEnd.REVOKED, origin)
     return Response(status_code=204)
 
 
 @router.delete("/v1/sessions/{session_id}", status_code=204)
-async def revoke_session(session_id: UUID, somebody: Somebody, db: Db, cause: RequestCause) -> Response:
+async def revoke_session(
+    session_id: UUID, somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause
+) -> Response:
     """End one of the caller's sessions, its access tokens included."""
     async with db.transaction(somebody.home_id, cause) as tx:
-        await sessions.revoke_session(tx, somebody.user_id, session_id)
+        await sessions.revoke_session(tx, somebody.user_id, session_id, origin)
     return Response(status_code=204)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from services.auth.commands.sessions import Tokens, open_session
 from services.auth.device_codes import Authorizing, DeviceCode, UserCode
-from services.auth.model import DeviceAuthorization, Origin, Refusal
+from services.auth.model import DeviceAuthorization, Refusal
 from services.auth.repository import devices, users
 from services.auth.repository.devices import NewDevice
 from services.auth.tokens import Issuing

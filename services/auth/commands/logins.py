@@ -6,12 +6,14 @@ import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.kit.errors import RateLimited
 from libs.schema.auth import LockReason
+from services.auth.commands.acts import tell_of_refusal, tell_of_user
 from services.auth.commands.mails import Mailing
 from services.auth.commands.sessions import Tokens, open_session
-from services.auth.model import Origin, User, email_key
+from services.auth.model import User, email_key
 from services.auth.model.login import (
     NOBODY,
     Login,
@@ -80,12 +82,12 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
     account, address = _subjects(checked.email, checked.origin)
     guards = await logins.lock_guards(tx, [account, address])
     if user is None or not checked.matched:
-        _note(tx, checked, LoginResult.WRONG)
+        _refuse(tx, checked, LoginResult.WRONG, "wrong address or password")
         if user is not None and guards[account].failures >= lockout.account.failures:
-            await _lock(tx, lockout, mailing, user)
+            await _lock(tx, lockout, mailing, user, checked.origin)
         return None
     if not user.may_log_in(tx.now):
-        _note(tx, checked, LoginResult.SHUT_OUT)
+        _refuse(tx, checked, LoginResult.SHUT_OUT, "locked, deactivated or deleted")
         return None
     guards[account].forgive()
     guards[address].give_back()
@@ -105,11 +107,19 @@ def _subjects(email: str, origin: Origin) -> tuple[bytes, bytes]:
     return account_subject(email_key(email)), address_subject(origin.address)
 
 
-async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User) -> None:
+async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
     told = user.lock(tx.now + lockout.account.pause, LockReason.FAILED_LOGINS, tx.now)
     if told:
         tx.publish(user, *told)
+        tell_of_user(tx, "user.locked", user, origin, "too many logins failed")
         await mailing.send(tx, user, Purpose.UNLOCK)
+
+
+def _refuse(tx: Tx, checked: Checked, result: LoginResult, reason: str) -> None:
+    _note(tx, checked, result)
+    known = checked.known
+    home_id, user_id = (None, None) if known is None else (known.home_id, known.user_id)
+    tell_of_refusal(tx, home_id, user_id, checked.origin, reason)
 
 
 def _note(tx: Tx, checked: Checked, result: LoginResult) -> None:

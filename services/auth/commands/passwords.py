@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.schema.auth import MailTemplate, PasswordChange, SessionEnd
 from libs.schema.event import Cause
+from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
 from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
@@ -27,17 +29,28 @@ class Asked:
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """The hash that a person wants to be known by, and the one that they showed to know the password of."""
+
+    user_id: UUID
+    known_hash: str = field(repr=False)
+    new_hash: str = field(repr=False)
+
+
 async def change_password(
-    tx: Tx, mailing: Mailing, user_id: UUID, session_id: UUID | None, *, known_hash: str, new_hash: str
+    tx: Tx, mailing: Mailing, changed: NewPassword, origin: Origin, session_id: UUID | None
 ) -> bool:
-    """Replace the password that was checked against `known_hash`; whether it is still that one.
+    """Replace the password that was checked before; whether it was still that one.
 
     All other sessions of the person end, and they are told.
     """
-    user = await users.lock_user(tx, user_id)
-    if user.password_hash != known_hash:
+    user = await users.lock_user(tx, changed.user_id)
+    if user.password_hash != changed.known_hash:
         return False
-    await _have(tx, mailing, user, new_hash, PasswordChange.CHANGED, session_id)
+    tx.publish(user, *user.change_password(changed.new_hash, PasswordChange.CHANGED, tx.now))
+    tell_of_user(tx, "password.changed", user, origin)
+    await _begin_anew(tx, mailing, user, origin, session_id)
     return True
 
 
@@ -56,7 +69,7 @@ async def send_resets(tx: Tx, mailing: Mailing, requests: Sequence[Asked]) -> No
             await mailing.send(tx, user, Purpose.RESET_PASSWORD, asked.cause)
 
 
-async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: str) -> bool:
+async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: str, origin: Origin) -> bool:
     """Choose another password with a mailed token; whether the token worked. It shows that mail reaches the person."""
     token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.RESET_PASSWORD)
     if token is None or not token.use(tx.now):
@@ -64,18 +77,18 @@ async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: 
     user = await users.lock_user(tx, token.user_id)
     if not user.is_present:
         return False
-    await _have(tx, mailing, user, new_hash, PasswordChange.RESET, None)
+    tx.publish(user, *user.change_password(new_hash, PasswordChange.RESET, tx.now))
+    tell_of_user(tx, "password.reset", user, origin)
+    await _begin_anew(tx, mailing, user, origin, None)
     if token.email == user.email:
         tx.publish(user, *user.verify_email(tx.now))
     return True
 
 
-async def _have(
-    tx: Tx, mailing: Mailing, user: User, new_hash: str, change: PasswordChange, session_id: UUID | None
-) -> None:
-    tx.publish(user, *user.change_password(new_hash, change, tx.now))
+async def _begin_anew(tx: Tx, mailing: Mailing, user: User, origin: Origin, session_id: UUID | None) -> None:
+    """What the old password has opened ends, but for the session that changed it; what failed with it is forgiven."""
     await mailed_tokens.void_tokens(tx, user.id, Purpose.RESET_PASSWORD)
-    await end_sessions(tx, user.id, SessionEnd.PASSWORD_CHANGED, spared=session_id)
+    await end_sessions(tx, user.id, SessionEnd.PASSWORD_CHANGED, origin, spared=session_id)
     subject = account_subject(email_key(user.email))
     (await logins.lock_guards(tx, [subject]))[subject].forgive()
     mailing.tell(tx, user, MailTemplate.PASSWORD_CHANGED)

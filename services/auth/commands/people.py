@@ -1,13 +1,13 @@
-"""What happens to people? They describe themselves, prove their address, are unlocked, shut out, deleted and restored."""
+"""What happens to people? They describe themselves, prove their address, and unlock it by mail."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from libs.kit.acts import Origin
 from libs.kit.db import Tx
-from libs.schema.auth import SessionEnd
+from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
-from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
 from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
@@ -29,7 +29,7 @@ async def ask_for_verification(tx: Tx, mailing: Mailing, user_id: UUID) -> None:
         await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
 
 
-async def verify_email(tx: Tx, presented: Ticket) -> bool:
+async def verify_email(tx: Tx, presented: Ticket, origin: Origin) -> bool:
     """Take a mailed token as proof of an address; whether it was one."""
     token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.VERIFY_EMAIL)
     if token is None or not token.use(tx.now):
@@ -38,26 +38,18 @@ async def verify_email(tx: Tx, presented: Ticket) -> bool:
     if token.email != user.email or not user.is_present:
         return False
     tx.publish(user, *user.verify_email(tx.now))
+    tell_of_user(tx, "email.verified", user, origin)
     return True
 
 
-async def unlock_by_mail(tx: Tx, presented: Ticket) -> bool:
+async def unlock_by_mail(tx: Tx, presented: Ticket, origin: Origin) -> bool:
     """Let a person in again who got the mail about their lock; whether the token worked."""
     token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.UNLOCK)
     if token is None or not token.use(tx.now):
         return False
-    await _unlock(tx, await users.lock_user(tx, token.user_id))
-    return True
-
-
-async def _unlock(tx: Tx, user: User) -> None:
+    user = await users.lock_user(tx, token.user_id)
     tx.publish(user, *user.unlock(tx.now))
     subject = account_subject(email_key(user.email))
     (await logins.lock_guards(tx, [subject]))[subject].forgive()
-
-
-async def delete(tx: Tx, user_id: UUID) -> None:
-    """Take a person out of sight and end their sessions."""
-    user = await users.lock_user(tx, user_id)
-    tx.publish(user, *user.delete(tx.now))
-    await end_sessions(tx, user_id, SessionEnd.ACCOUNT_CLOSED)
+    tell_of_user(tx, "user.unlocked", user, origin)
+    return True

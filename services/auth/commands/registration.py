@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict
+from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
 from services.auth.model import Membership, Role, Workspace
 from services.auth.model.mailed_token import Purpose
@@ -15,7 +17,9 @@ from services.auth.repository.users import NewUser
 DEFAULT_WORKSPACE_NAME = "Personal"
 
 
-async def register(tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, workspace_name: str | None) -> Workspace:
+async def register(
+    tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, workspace_name: str | None, origin: Origin
+) -> Workspace:
     """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken.
 
     A mail goes out that proves the address.
@@ -30,4 +34,5 @@ async def register(tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, w
     tx.add(Membership(tenant_id=workspace_id, user_id=user.id, role=Role.OWNER))
     tx.publish(workspace, *workspace.welcome(user, tx.now))
     await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
+    tell_of_user(tx, "user.registered", user, origin)
     return workspace

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.schema.auth import MailTemplate, SessionEnd
+from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
-from services.auth.model import SCOPES_OF_ROLE, Origin, PlatformRole, RefreshToken, Role, Session, User
+from services.auth.model import SCOPES_OF_ROLE, PlatformRole, RefreshToken, Role, Session, User
 from services.auth.repository import sessions, users
 from services.auth.tokens import Grant, Issuing, Ticket
 
@@ -52,6 +53,7 @@ async def open_session(tx: Tx, issuing: Issuing, user: User, workspace_id: UUID,
     tx.add(session)
     await tx.flush()
     tx.publish(session, *session.open(tx.now))
+    tell_of_session(tx, "session.opened", session, origin)
     return await _issue(tx, issuing, session, _scopes(user, role))
 
 
@@ -71,6 +73,7 @@ async def continue_session(
     if token.used_at is not None:
         tx.publish(session, *session.compromise(origin, tx.now))
         mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
+        tell_of_theft(tx, session, origin)
         return None
     role = await users.role_in(tx, user.id, session.workspace_id)
     if role is None or not user.is_present or tx.now >= token.expires_at:
@@ -80,25 +83,28 @@ async def continue_session(
     return await _issue(tx, issuing, session, _scopes(user, role))
 
 
-async def close_session(tx: Tx, presented: Ticket) -> None:
+async def close_session(tx: Tx, presented: Ticket, origin: Origin) -> None:
     """Log out: no token of the session works any more. An unknown one changes nothing."""
     held = await sessions.lock_by_token(tx, presented.digest)
-    if held is not None:
+    if held is not None and held.session.is_open(tx.now):
         tx.publish(held.session, *held.session.end(SessionEnd.LOGOUT, tx.now))
+        tell_of_session(tx, "session.closed", held.session, origin)
 
 
-async def revoke_session(tx: Tx, user_id: UUID, session_id: UUID) -> None:
+async def revoke_session(tx: Tx, user_id: UUID, session_id: UUID, origin: Origin) -> None:
     """End one session of a person. Raises NotFound."""
     session = await sessions.lock_session(tx, user_id, session_id)
-    tx.publish(session, *session.end(SessionEnd.REVOKED, tx.now))
+    if session.is_open(tx.now):
+        tx.publish(session, *session.end(SessionEnd.REVOKED, tx.now))
+        tell_of_session(tx, "session.revoked", session, origin)
 
 
-async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, spared: UUID | None = None) -> Sequence[UUID]:
-    """End all sessions of a person but one; gives their ids."""
-    ended = [session for session in await sessions.lock_open_sessions(tx, user_id) if session.id != spared]
-    for session in ended:
-        tx.publish(session, *session.end(by, tx.now))
-    return [session.id for session in ended]
+async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, origin: Origin, spared: UUID | None = None) -> None:
+    """End all sessions of a person but one."""
+    for session in await sessions.lock_open_sessions(tx, user_id):
+        if session.id != spared:
+            tx.publish(session, *session.end(by, tx.now))
+            tell_of_session(tx, "session.revoked", session, origin)
 
 
 def _scopes(user: User, role: Role) -> frozenset[str]:

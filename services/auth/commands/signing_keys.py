@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from joserfc.jwk import OKPKey
 
+from libs.kit.acts import SYSTEM, Act, Target, tell_act
 from libs.kit.db import Tx
 from services.auth.keys import generate_key, key_id, public_jwk
 from services.auth.model import SigningKey, signing_at
@@ -17,6 +18,11 @@ async def public_keys(tx: Tx, issuing: Issuing) -> list[dict[str, str]]:
     """The JSON Web Keys that valid tokens are signed with, now or soon. Makes the first one where there is none."""
     await signing_key(tx, issuing)
     return [key.public_jwk for key in await signing_keys.current(tx, tx.now - issuing.key_overlap)]
+
+
+async def every_public_key(tx: Tx) -> list[dict[str, str]]:
+    """The JSON Web Keys of all keys that ever signed: heads of audit trails outlive their keys."""
+    return [key.public_jwk for key in await signing_keys.every(tx)]
 
 
 async def signing_key(tx: Tx, issuing: Issuing) -> OKPKey:
@@ -58,4 +64,5 @@ async def rotate_signing_key(tx: Tx, issuing: Issuing) -> SigningKey:
     for key in older:
         if key.retired_at is None:
             key.give_way(successor)
+    tell_act(tx, None, Act("signing_key.rotated", SYSTEM, Target("signing_key", successor.kid)))
     return successor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.kit.acts import SYSTEM, Act, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from services.auth.model import PlatformRole, User
@@ -14,4 +15,6 @@ async def grant_admin(tx: Tx, email: str) -> User:
     if user is None:
         raise NotFound("user", email)
     user.platform_role = PlatformRole.ADMIN
+    raised = Act("role.granted", SYSTEM, Target("user", user.id), reason=PlatformRole.ADMIN)
+    tell_act(tx, user.default_workspace_id, raised)
     return user

@@ -51,7 +51,7 @@ def _create_sessions() -> None:
             tenant_id        uuid NOT NULL,
             user_id          uuid NOT NULL REFERENCES auth."user" (id),
             workspace_id     uuid NOT NULL,
-            device           text NOT NULL,
+            device           text,
             address          text,
             authenticated_at timestamptz NOT NULL,
             last_seen_at     timestamptz NOT NULL,
@@ -70,9 +70,9 @@ def _hang_refresh_tokens_on_sessions() -> None:
     # Row-level security shows the owner nothing; it is back before anybody else can look.
     op.execute("ALTER TABLE auth.refresh_token NO FORCE ROW LEVEL SECURITY")
     op.execute("""
-        INSERT INTO auth.session (id, tenant_id, user_id, workspace_id, device, authenticated_at, last_seen_at,
+        INSERT INTO auth.session (id, tenant_id, user_id, workspace_id, authenticated_at, last_seen_at,
                                   expires_at, ended_at, ended_by, version)
-        SELECT family_id, tenant_id, user_id, tenant_id, '', min(created_at), max(created_at), max(expires_at),
+        SELECT family_id, tenant_id, user_id, tenant_id, min(created_at), max(created_at), max(expires_at),
                min(revoked_at), CASE WHEN min(revoked_at) IS NOT NULL THEN 'LOGOUT' END, 0
         FROM auth.refresh_token GROUP BY family_id, tenant_id, user_id""")
     op.execute("ALTER TABLE auth.refresh_token FORCE ROW LEVEL SECURITY")
@@ -106,7 +106,7 @@ def _create_guards() -> None:
             tenant_id uuid NOT NULL,
             user_id   uuid,
             result    text NOT NULL CONSTRAINT login_result CHECK (result IN ('SUCCEEDED', 'WRONG', 'SHUT_OUT')),
-            device    text NOT NULL,
+            device    text,
             address   text,
             at        timestamptz NOT NULL
         )""")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from libs.kit.migrations import rate_limits
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

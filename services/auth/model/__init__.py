@@ -1,12 +1,13 @@
-"""What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn."""
+"""What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn, acts are chained."""
 
+from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
 from services.auth.model.metadata import Base
 from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
-from services.auth.model.session import Origin, RefreshToken, Session
+from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.user import User, email_key
 from services.auth.model.username import is_reserved, username_key
@@ -15,6 +16,8 @@ from services.auth.model.workspace import Membership, Workspace
 __all__ = [
     "CLIENTS",
     "SCOPES_OF_ROLE",
+    "AuditChain",
+    "AuditEntry",
     "Base",
     "DeviceAuthorization",
     "DeviceState",
@@ -23,11 +26,11 @@ __all__ = [
     "LoginGuard",
     "MailedToken",
     "Membership",
-    "Origin",
     "PlatformRole",
     "RefreshToken",
     "Refusal",
     "Role",
+    "SecurityAct",
     "Session",
     "SigningKey",
     "User",

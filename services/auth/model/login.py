@@ -62,11 +62,13 @@ class LoginGuard(Base):
         """
         if at - self.last_failed_at >= patience.pause:
             self.failures = 0
-        wait = self.last_failed_at + patience.wait_after(self.failures) - at
-        if self.failures and wait > timedelta(0):
+        pause = patience.wait_after(self.failures)
+        wait = self.last_failed_at + pause - at
+        if pause and wait > timedelta(0):
             return wait
         self.failures += 1
-        self.last_failed_at = at
+        # Of two at once, the one that began first may come second.
+        self.last_failed_at = max(self.last_failed_at, at)
         return None
 
     def forgive(self) -> None:
@@ -101,7 +103,7 @@ class Login(Base):
     tenant_id: Mapped[UUID]
     user_id: Mapped[UUID | None]
     result: Mapped[str]
-    device: Mapped[str]
+    device: Mapped[str | None]
     address: Mapped[str | None]
     at: Mapped[Moment]
 

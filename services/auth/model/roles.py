@@ -24,7 +24,7 @@ SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType(
     Role.OWNER: frozenset({
         "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
         "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
-        "notifications:write", "devices:approve",
+        "notifications:write", "devices:approve", "audit:read",
     }),
     PlatformRole.USER: frozenset(),
     # Market data belongs to every workspace, so that no single one may write it.

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from libs.kit.acts import Origin
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
 from libs.schema.auth import AccessRevoked, SessionCompromised, SessionEnd, SessionOpened, SessionRevoked
 from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
 from services.auth.model.roles import one_of
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """From where a request came."""
-
-    address: str | None
-    """The client's IP address."""
-    device: str
-    """What the client calls itself: its User-Agent, shortened; empty when it says nothing."""
 
 
 class Session(TenantOwned, Base):
@@ -38,7 +28,7 @@ class Session(TenantOwned, Base):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("auth.user.id"))
     workspace_id: Mapped[UUID]
-    device: Mapped[str]
+    device: Mapped[str | None]
     address: Mapped[str | None]
     authenticated_at: Mapped[Moment]
     """When the person last showed who they are."""

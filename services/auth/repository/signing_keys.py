@@ -16,6 +16,11 @@ async def lock(tx: Tx) -> None:
     await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("auth.signing_key", 0))))
 
 
+async def every(tx: Tx) -> Sequence[SigningKey]:
+    """All keys that ever signed, the oldest first: for what is checked long after it was signed."""
+    return await tx.scalars(select(SigningKey).order_by(SigningKey.active_from))
+
+
 async def current(tx: Tx, retired_after: datetime) -> Sequence[SigningKey]:
     """The keys that tokens may still be checked with, the oldest first."""
     statement = (

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from libs.kit.settings import Settings
 from tests.proof.invariants import (
     aggregates,
+    audit,
     delivery,
     effects,
     history,
@@ -33,6 +34,7 @@ INVARIANTS: Sequence[Invariant] = (
     *history.INVARIANTS,
     *tenancy.INVARIANTS,
     *roles.INVARIANTS,
+    *audit.INVARIANTS,
     *rest.INVARIANTS,
 )
 

@@ -32,12 +32,20 @@ MESSAGES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
 """What a role may hold on the message tables; where it is not listed, nothing."""
 
 
+ADDED_TO: Mapping[tuple[str, str], Mapping[str, frozenset[str]]] = MappingProxyType(
+    {("auth", "audit_entry"): {"api": frozenset({"SELECT"}), "worker": frozenset({"SELECT", "INSERT"})}}
+)
+"""What roles may hold on tables whose rows nobody may change."""
+
+
 def allowed(schema: str, table: str, grantee: str) -> frozenset[str]:
     """What the design lets somebody do with a table's rows."""
     role = grantee.removeprefix(f"{schema}_")
     if grantee == role:
         return frozenset()
-    return MESSAGES.get((role, table), frozenset()) if table in BACKBONE else ROWS.get(role, frozenset())
+    if table in BACKBONE:
+        return MESSAGES.get((role, table), frozenset())
+    return ADDED_TO.get((schema, table), ROWS).get(role, frozenset())
 
 
 def _roles(evidence: Evidence) -> list[str]:

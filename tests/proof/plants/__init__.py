@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.proof.plants import aggregates, delivery, effects, ledger, orders, rest, roles, tenancy
+from tests.proof.plants import aggregates, audit, delivery, effects, ledger, orders, rest, roles, tenancy
 
 PLANTS = (
     *delivery.PLANTS,
@@ -12,5 +12,6 @@ PLANTS = (
     *ledger.PLANTS,
     *tenancy.PLANTS,
     *roles.PLANTS,
+    *audit.PLANTS,
     *rest.PLANTS,
 )

@@ -39,6 +39,10 @@ PLANTS = (
         in_database("roles_hold_no_more_than_designed", right, f"GRANT {right}")
         for right in (
             "DELETE ON orders.fill TO orders_api",
+            "UPDATE ON auth.audit_entry TO auth_worker",
+            "UPDATE (device) ON auth.audit_entry TO auth_worker",
+            "DELETE ON auth.audit_entry TO auth_worker",
+            "INSERT ON auth.audit_entry TO auth_api",
             "TRUNCATE ON orders.fill TO orders_worker",
             "SELECT ON orders.outbox TO orders_api",
             "SELECT (key) ON orders.outbox TO orders_api",

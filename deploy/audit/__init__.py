@@ -1,0 +1,1 @@
+"""What does an auditor get besides the export? A verifier that needs Python and nothing of ours."""

@@ -1,0 +1,39 @@
+"""What goes into the audit trail? What people do with their accounts, in the trail of their home."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from libs.kit.acts import Act, Actor, Origin, Target, tell_act
+from libs.kit.db import Tx
+from libs.schema.audit import ActorKind, ActResult
+from services.auth.model import Session, User
+
+
+def tell_of_user(tx: Tx, name: str, user: User, origin: Origin, reason: str | None = None) -> None:
+    """A person did something to their own account."""
+    actor = Actor(ActorKind.USER, user.id, origin=origin)
+    tell_act(tx, user.default_workspace_id, Act(name, actor, Target("user", user.id), reason=reason))
+
+
+def tell_of_session(tx: Tx, name: str, session: Session, origin: Origin) -> None:
+    """A person did something to one of their sessions."""
+    actor = Actor(ActorKind.USER, session.user_id, origin=origin)
+    tell_act(tx, session.tenant_id, Act(name, actor, Target("session", session.id)))
+
+
+def tell_of_theft(tx: Tx, session: Session, origin: Origin) -> None:
+    """A refresh token came a second time. Nobody knows whether its owner or the thief is here."""
+    actor, reason = Actor(ActorKind.USER, origin=origin), "a refresh token came a second time"
+    tell_act(
+        tx, session.tenant_id, Act("session.revoked", actor, Target("session", session.id), ActResult.SUCCEEDED, reason)
+    )
+
+
+def tell_of_refusal(tx: Tx, home_id: UUID | None, user_id: UUID | None, origin: Origin, reason: str) -> None:
+    """A login failed: in the person's trail, or the installation's when nobody has the address.
+
+    Not the address: what is in a trail stays there, and it may be somebody's password.
+    """
+    actor, target = Actor(ActorKind.USER, origin=origin), Target("user", user_id or "unknown")
+    tell_act(tx, home_id, Act("session.opened", actor, target, ActResult.REFUSED, reason))
