@@ -6,6 +6,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from libs.kit.backbone import add_backbone
+from libs.kit.crypto.data_keys import add_data_keys
 
 
 class Base(DeclarativeBase):
@@ -15,3 +16,4 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_data_keys(Base.metadata)
