@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from joserfc.jwk import KeySet
 
+from libs.kit.crypto.encryption import encryption
 from libs.kit.db import Database, database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
@@ -31,7 +32,11 @@ def _own_keys(db: Database, issuing: Issuing) -> KeySource:
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """The context at work. Raises KeySealed when the secret does not open the signing key."""
     issuing = Issuing.of(settings)
-    async with database(settings, "auth") as db, relay(db, settings) as relay_:
+    async with (
+        database(settings, "auth") as db,
+        relay(db, settings) as relay_,
+        encryption(settings) as encryption_,
+    ):
         keys = _own_keys(db, issuing)
         await keys()
         tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience)
@@ -39,4 +44,5 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
         http.state.passwords = Passwords(settings.auth_hashing_threads)
         http.state.issuing = issuing
+        http.state.encryption = encryption_
         yield Service("auth", http, probes)

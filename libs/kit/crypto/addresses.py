@@ -53,7 +53,7 @@ async def key_encryption(settings: Settings) -> AsyncIterator[KeyEncryption]:
     if settings.encryption_key_url is None:
         yield NoKeyEncryption()
         return
-    url = urlsplit(settings.encryption_key_url.get_secret_value())
+    url = urlsplit(settings.encryption_key_url)
     opening = _OPENINGS.get(url.scheme)
     if opening is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENINGS)

@@ -32,6 +32,11 @@ Step = Callable[[int], None]
 """Told how many more are done."""
 
 
+def keeps_secrets(metadata: MetaData) -> bool:
+    """Whether a context has data keys."""
+    return f"{metadata.schema}.data_key" in metadata.tables
+
+
 @dataclass(frozen=True, slots=True)
 class Rotation:
     """Makes the keys of one context new."""
@@ -39,11 +44,6 @@ class Rotation:
     db: Database
     encryption: Encryption
     metadata: MetaData
-
-    @property
-    def has_keys(self) -> bool:
-        """Whether the context keeps secrets at all."""
-        return f"{self.db.schema}.data_key" in self.metadata.tables
 
     async def count_keys(self) -> int:
         """How many data keys there are."""

@@ -54,7 +54,7 @@ async def opened(url: str) -> AsyncIterator[KeyEncryption]:
     settings = Settings(
         database_url=SecretStr("postgresql://nobody@nowhere/nothing"),
         kafka_bootstrap="nowhere:1",
-        encryption_key_url=SecretStr(url),
+        encryption_key_url=url,
         encryption_vault_token=SecretStr(Vault.token),
     )
     async with key_encryption(settings) as guard:

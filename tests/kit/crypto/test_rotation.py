@@ -20,6 +20,7 @@ from libs.kit.db import Database, Tx
 from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
 from tests.kit.probe import Admin, Base, Secret
+from tests.kit.test_kills import killed
 
 BATCH = 50
 
@@ -182,6 +183,18 @@ async def test_a_rotation_that_was_killed_goes_on_where_it_was(
     assert await sealing_keys(admin, tenant) == await kept_keys(admin, tenant)
     assert len(await kept_keys(admin, tenant)) == 1
     assert await check(db, safe, tenant) == 3 * BATCH
+
+
+async def test_a_process_that_dies_while_it_rotates_leaves_nothing_unreadable_and_nothing_to_repair(
+    db: Database, safe: Encryption, settings: Settings, rotation: Rotation, tenant: UUID, admin: Admin
+) -> None:
+    await hide(db, safe, tenant, 1_600)
+    await killed("dying-rotation", settings)
+    assert len(await sealing_keys(admin, tenant)) == 2
+    assert await check(db, safe, tenant) == 1_600
+    await renew(rotation, tenant)
+    assert await sealing_keys(admin, tenant) == await kept_keys(admin, tenant)
+    assert await check(db, safe, tenant) == 1_600
 
 
 async def test_a_rotation_that_is_run_again_makes_no_second_key(
