@@ -16,7 +16,7 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
-    ("auth", "keys"): "how private signing keys are sealed",
+    ("auth", "keys"): "how private signing keys are wrapped",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "tokens"): "what access and refresh tokens look like",
     ("billing", "expiry"): "the task that ends trials when their time is over",
