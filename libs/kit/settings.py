@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Where the public keys of auth are; tokens are checked locally with them."""
     encryption_key_url: str | None = None
     """Where the key is that wraps the data keys of workspaces: `file:///path/keyset.json`, for example."""
+    encryption_other_key_url: str | None = None
+    """Another key that opens what it wrapped, while an installation moves from one to the other."""
     encryption_vault_token: SecretStr | None = None
     """What Vault knows us by, where it holds that key and its URL names no `token_file`."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

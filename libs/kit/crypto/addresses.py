@@ -16,6 +16,7 @@ from libs.kit.crypto.aws_kms import aws_kms
 from libs.kit.crypto.gcp_kms import gcp_kms
 from libs.kit.crypto.key_encryption import Binding, KeyEncryption, KeyRefused, WrappedKey
 from libs.kit.crypto.keyset_file import KeysetFile
+from libs.kit.crypto.two_keys import TwoKeys
 from libs.kit.crypto.vault_transit import vault_transit
 from libs.kit.settings import Settings
 
@@ -53,13 +54,21 @@ async def key_encryption(settings: Settings) -> AsyncIterator[KeyEncryption]:
     if settings.encryption_key_url is None:
         yield NoKeyEncryption()
         return
-    url = urlsplit(settings.encryption_key_url)
+    async with _opened(settings.encryption_key_url, settings) as guard:
+        if settings.encryption_other_key_url is None:
+            yield guard
+            return
+        async with _opened(settings.encryption_other_key_url, settings) as other:
+            yield TwoKeys(guard, other)
+
+
+def _opened(address: str, settings: Settings) -> AbstractAsyncContextManager[KeyEncryption]:
+    url = urlsplit(address)
     opening = _OPENINGS.get(url.scheme)
     if opening is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENINGS)
         raise KeyRefused(f"FILLSTREAM_ENCRYPTION_KEY_URL should begin with one of {known}")
-    async with opening(url, settings) as guard:
-        yield guard
+    return opening(url, settings)
 
 
 @asynccontextmanager

@@ -69,6 +69,13 @@ async def test_a_workspace_sees_no_data_key_of_another(
         assert len(await tx.fetch("SELECT FROM data_key")) == 1
 
 
+async def test_the_api_can_not_change_a_data_key(db: Database, safe: Encryption, tenant: UUID) -> None:
+    await seal(db, safe, tenant)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with db.transaction(tenant) as tx:
+            await tx.fetch("UPDATE data_key SET retired_at = now()")
+
+
 async def test_a_worker_gets_keyrings_of_many_workspaces_at_once(
     db: Database, safe: Encryption, tenant: UUID, neighbour: UUID
 ) -> None:

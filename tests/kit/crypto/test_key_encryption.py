@@ -50,11 +50,12 @@ class Case:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[KeyEncryption]:
+async def opened(url: str, other: str | None = None) -> AsyncIterator[KeyEncryption]:
     settings = Settings(
         database_url=SecretStr("postgresql://nobody@nowhere/nothing"),
         kafka_bootstrap="nowhere:1",
         encryption_key_url=url,
+        encryption_other_key_url=other,
         encryption_vault_token=SecretStr(Vault.token),
     )
     async with key_encryption(settings) as guard:
@@ -309,6 +310,24 @@ async def test_vaults_token_is_read_anew_from_its_file(tmp_path: Path) -> None:
                 await guard.wrap(KEY, BINDING)
             token.write_text(f"{Vault.token}\n")
             assert await guard.unwrap(await guard.wrap(KEY, BINDING), BINDING) == KEY
+
+
+async def test_both_keys_open_while_one_gives_way_to_the_other(tmp_path: Path) -> None:
+    vault = Vault({"one": Versions()})
+    create_keyset(tmp_path / "keyset.json")
+    async with served(vault.app(), vault) as port:
+        old, new = (tmp_path / "keyset.json").as_uri(), f"vault-transit://127.0.0.1:{port}/transit/one?scheme=http"
+        async with opened(old, new) as before, opened(new, old) as after, opened(new) as moved:
+            wrapped = [await before.wrap(KEY, BINDING), await after.wrap(KEY, BINDING)]
+            assert [one.by.partition(":")[0] for one in wrapped] == ["file", "vault-transit"]
+            opening = [await guard.unwrap(one, BINDING) for guard in (before, after) for one in wrapped]
+            assert opening == [KEY] * 4
+            for one in wrapped:
+                assert await moved.unwrap(await after.rewrap(one, BINDING), BINDING) == KEY
+                with pytest.raises((Unwrappable, KeyRefused)):
+                    await after.unwrap(one, replace(BINDING, schema="orders"))
+                with pytest.raises((Unwrappable, KeyRefused)):
+                    await after.rewrap(one, replace(BINDING, schema="orders"))
 
 
 # RFC 3720, B.4.
