@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -343,3 +344,20 @@ async def test_both_keys_open_while_one_gives_way_to_the_other(tmp_path: Path) -
 )
 def test_a_checksum_is_that_of_the_standard(data: bytes, checksum: int) -> None:
     assert crc32c(data) == checksum
+
+
+@pytest.mark.parametrize(
+    ("url", "package", "extra"),
+    [
+        ("aws-kms://alias/one?region=eu-west-1", "botocore.session", "aws"),
+        (f"gcp-kms://{_GCP}one", "google.auth", "gcp"),
+    ],
+)
+async def test_a_package_that_is_missing_is_told_by_the_extra_that_brings_it(
+    url: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "libs.kit.crypto.gcp_tokens", raising=False)
+    with pytest.raises(KeyRefused, match=rf"install fillstream\[{extra}\]"):
+        async with opened(url):
+            pass
