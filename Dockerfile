@@ -26,7 +26,7 @@ RUN printf '#!/opt/fillstream/bin/python\nfrom fillstream.cli.main import main\n
 FROM python:${PYTHON}-slim
 # A volume that is mounted at /keys for the first time takes on its owner.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin fillstream \
-    && install --directory --owner 10001 --mode 700 /keys
+    && mkdir --mode 700 /keys && chown 10001 /keys
 COPY --from=build /opt/fillstream /opt/fillstream
 ENV PATH=/opt/fillstream/bin:$PATH \
     PYTHONPATH=/opt/fillstream/app \
