@@ -14,6 +14,7 @@ from fillstream.audit import export as export_
 from fillstream.audit import verify as verify_
 from fillstream.cli.shell import fail, progress_bar, run_on_servers
 from fillstream.installation import Installation
+from libs.kit.crypto.addresses import key_encryption
 from libs.kit.db import Database, database
 from libs.kit.errors import Rejected
 from services.auth.settings import Settings
@@ -50,7 +51,8 @@ def export(
 
     async def work(db: Database, settings: Settings) -> None:
         try:
-            count = await export_(db, Issuing.of(settings), workspace, out)
+            async with key_encryption(settings) as guard:
+                count = await export_(db, Issuing.of(settings, guard), workspace, out)
         except OSError as error:
             fail(f"the trail can't be written: {error}")
         typer.echo(f"{count} entries of {workspace} are in {out}")

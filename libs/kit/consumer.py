@@ -30,7 +30,7 @@ from libs.kit.inbox import Arrival, Inbox, read
 from libs.kit.kafka import REQUEST_MS, security
 from libs.kit.logging import logger
 from libs.kit.metrics import CONSUMER_LAG, DEAD_LETTERS
-from libs.kit.outages import DatabaseAway
+from libs.kit.outages import Away, DatabaseAway
 from libs.kit.settings import Settings
 
 log = logger(__name__)
@@ -149,7 +149,7 @@ class Consumer:
         while True:
             try:
                 return await work()
-            except DatabaseAway as error:
+            except Away as error:
                 delay = _OUTAGE_DELAYS[min(failures, len(_OUTAGE_DELAYS) - 1)]
                 failures += 1
                 log.warning("database_away", context=self.inbox.db.schema, error=repr(error), retry_in_seconds=delay)

@@ -18,7 +18,11 @@ _QUERY_CANCELLED = "57014"
 _UNSTORABLE = frozenset({"22021", "22P05"})
 
 
-class DatabaseAway(FillstreamError):
+class Away(FillstreamError):
+    """Something that we stand on does not answer now; waiting for it helps."""
+
+
+class DatabaseAway(Away):
     """No transaction can begin now, or the connection was lost in the middle of one."""
 
 
@@ -37,7 +41,7 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or isinstance(error.__cause__, OSError)
     # The driver loses its place when a connection breaks in the middle of an answer.
-    return isinstance(error, DatabaseAway | ConnectionError | TimeoutError | asyncpg.InternalClientError)
+    return isinstance(error, Away | ConnectionError | TimeoutError | asyncpg.InternalClientError)
 
 
 def is_unstorable_text(error: BaseException) -> bool:

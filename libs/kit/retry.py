@@ -16,7 +16,7 @@ from libs.kit.errors import Conflict, FillstreamError, NotFound
 from libs.kit.handlers import Handlers
 from libs.kit.inbox import Inbox, read
 from libs.kit.logging import logger
-from libs.kit.outages import DatabaseAway
+from libs.kit.outages import Away
 
 log = logger(__name__)
 
@@ -83,7 +83,7 @@ async def _release(inbox: Inbox, letter: DeadLetter) -> Outcome:
         try:
             if not await _handle_first(inbox, letter):
                 return Outcome(handled, 0, None)
-        except DatabaseAway:
+        except Away:
             raise
         except Exception as error:  # noqa: BLE001 the edge: whatever a handler raises is noted on the letter
             reason = f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from joserfc.jwk import KeySet
 
 from libs.kit.consumer import consumer
+from libs.kit.crypto.encryption import encryption
 from libs.kit.db import Database, database
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
@@ -37,24 +38,30 @@ def _own_keys(db: Database, issuing: Issuing) -> KeySource:
 
 @asynccontextmanager
 async def service(settings: Settings) -> AsyncIterator[Service]:
-    """The context at work. Raises KeySealed when the secret does not open the signing key."""
-    issuing = Issuing.of(settings)
+    """The context at work. Raises KeyTrouble when the key-encryption key does not open the signing key."""
     with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue)) as passwords:
         async with (
             database(settings, "auth") as db,
             relay(db, settings) as relay_,
+            encryption(settings) as encryption_,
             consumer(db, settings, handlers(settings)) as consumer_,
-            audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads,
             revocations(settings) as (revoked, revocations_),
         ):
+            issuing = Issuing.of(settings, encryption_.guard)
             keys = _own_keys(db, issuing)
             await keys()
-            tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
-            probes = (relay_, consumer_, heads, revocations_)
-            http = http_app(
-                "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
-            )
-            http.state.parts = Parts(
-                passwords, issuing, Mailing.of(settings), Lockout.of(settings), Authorizing.of(settings)
-            )
-            yield Service("auth", http, probes)
+            async with audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads:
+                tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
+                probes = (relay_, consumer_, heads, revocations_)
+                http = http_app(
+                    "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
+                )
+                http.state.parts = Parts(
+                    passwords,
+                    issuing,
+                    Mailing.of(settings),
+                    Lockout.of(settings),
+                    Authorizing.of(settings),
+                    encryption_,
+                )
+                yield Service("auth", http, probes)

@@ -1,4 +1,4 @@
-"""Who tells how far the audit trails go? A task that signs the heads of those that grew, and waits out a database away."""
+"""Who tells how far the audit trails go? A task that signs the heads of those that grew, and waits out a database that is away."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from libs.kit.cancellation import end
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.logging import logger
-from libs.kit.outages import DatabaseAway
+from libs.kit.outages import Away
 from services.auth.commands import audit
 from services.auth.tokens import Issuing
 
@@ -29,7 +29,7 @@ async def _run(db: Database, issuing: Issuing, every_seconds: float) -> None:
     while True:
         try:
             await _publish_all(db, issuing)
-        except DatabaseAway as error:
+        except Away as error:
             log.warning("audit_heads_interrupted", error=repr(error), retry_in_seconds=every_seconds)
         await asyncio.sleep(every_seconds)
 

@@ -17,8 +17,6 @@ Quota = Annotated[int, Field(ge=1, le=1_000_000)]
 class Settings(KitSettings):
     """What every service reads, and how long tokens and keys live."""
 
-    auth_key_secret: Annotated[SecretStr, Field(min_length=32)]
-    """Opens the private signing keys, which the database holds encrypted. Random, at least 32 characters."""
     auth_access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     auth_refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 86_400
     auth_session_days: Annotated[int, Field(ge=1)] = 90

@@ -47,6 +47,8 @@ class Installation:
     kafka_bootstrap: str
     kafka_prefix: str
     ports: dict[str, int]
+    keys: Path
+    """What is mounted at `/keys`."""
 
     def environment(self, box: Container) -> dict[str, str]:
         """A container's variables, with its hosts on loopback; nothing of ours but the path comes along."""
@@ -61,17 +63,23 @@ class Installation:
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | variables
 
     def _mapped(self, value: str) -> str:
+        value = value.replace("file:///keys/", f"file://{self.keys}/")
         value = value.replace("@postgres:5432/fillstream", f"@{self.database}/{self.database_name}")
         return value.replace("kafka:9092", self.kafka_bootstrap).replace("auth:8000", f"127.0.0.1:{self.ports['auth']}")
 
 
-def exactly(box: Container) -> list[str]:
-    """The container's command, its program found in this checkout."""
+def exactly(box: Container, where: Installation) -> list[str]:
+    """The container's command, its program found in this checkout, its files on this machine."""
     program, *arguments = box.command
     found = {"fillstream": [sys.executable, "-m", "fillstream"], "psql": [str(psql())]}
     return [
         *found[program],
-        *(argument.replace("/logins.sql", str(ROOT / "deploy/postgres/logins.sql")) for argument in arguments),
+        *(
+            argument.replace("/logins.sql", str(ROOT / "deploy/postgres/logins.sql")).replace(
+                "/keys/", f"{where.keys}/"
+            )
+            for argument in arguments
+        ),
     ]
 
 
@@ -79,7 +87,7 @@ async def run(box: Container, where: Installation) -> None:
     """Run a one-shot container's command to its end."""
     done = await asyncio.to_thread(
         subprocess.run,
-        exactly(box),
+        exactly(box, where),
         env=where.environment(box),
         capture_output=True,
         text=True,
@@ -90,19 +98,22 @@ async def run(box: Container, where: Installation) -> None:
 
 
 @pytest.fixture(scope="module")
-async def where(stack: Endpoints) -> AsyncIterator[Installation]:
+async def where(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     """An empty database, migrated and given logins by the compose file's own one-shot commands."""
     name = f"compose_{os.getpid()}"
     url = urlsplit(stack.database_url)
     admin = await asyncpg.connect(stack.database_url)
     await admin.execute(f"CREATE DATABASE {name}")
     ports = {service: free_port() for service in SERVICES}
-    where = Installation(f"{url.hostname}:{url.port}", name, stack.kafka_bootstrap, f"{name}-", ports)
+    where = Installation(
+        f"{url.hostname}:{url.port}", name, stack.kafka_bootstrap, f"{name}-", ports, tmp_path_factory.mktemp("keys")
+    )
     # The container's administrator is called fillstream; here it is given that name and the same rights.
     known = await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = 'fillstream'")
     if not known:
         await admin.execute("CREATE ROLE fillstream SUPERUSER LOGIN PASSWORD 'development-only-administrator'")
     await run(containers()["migrate"], where)
+    await run(containers()["keys"], where)
     await run(containers()["logins"], where)
     yield where
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -148,7 +159,7 @@ async def running(
     """The container's command as a process, ready; `changes` replace variables."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *exactly(box), env=where.environment(box) | changes, cwd=log.parent, stdout=output, stderr=output
+            *exactly(box, where), env=where.environment(box) | changes, cwd=log.parent, stdout=output, stderr=output
         )
     try:
         await ready(process, where.ports[box.name], log)

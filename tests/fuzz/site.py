@@ -20,11 +20,11 @@ from fillstream.serve import bind
 from libs.kit.errors import FillstreamError
 from libs.kit.settings import Settings
 from tests.fuzz.people import Person, prepare_people
+from tests.keysets import keyset_url
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
-_SECRET = "not much of a secret, but a long one"
 _TOKEN_SECONDS = 3_600
 
 
@@ -65,8 +65,8 @@ def _installation(endpoints: Endpoints) -> Installation:
         {
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
-            "auth_key_secret": _SECRET,
-            "mail_token_secret": _SECRET,
+            "encryption_key_url": keyset_url(),
+            "mail_token_secret": "not much of a secret, but a long one",
             "auth_access_token_seconds": _TOKEN_SECONDS,
             "http_port": port,
             "jwks_url": f"http://127.0.0.1:{port}/.well-known/jwks.json",

@@ -27,7 +27,9 @@ from tests.kit.probe import SOURCE, Admin, Consuming, Faults, consuming
 from tests.world import World, running_world
 
 _TEMPLATE = "kit_template"
-_TABLES = ", ".join(f"probe.{table}" for table in (*BACKBONE_TABLES, "rate_limit", "counter", "effect"))
+_TABLES = ", ".join(
+    f"probe.{table}" for table in (*BACKBONE_TABLES, "rate_limit", "counter", "effect", "secret", "data_key")
+)
 _numbers = count(1)
 
 

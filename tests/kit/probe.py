@@ -16,6 +16,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs.kit.backbone import add_backbone
 from libs.kit.consumer import consumer
+from libs.kit.crypto.data_keys import add_data_keys
+from libs.kit.crypto.places import Sealed
 from libs.kit.db import Database, Tx, database
 from libs.kit.handlers import Handlers, on
 from libs.kit.health import Probe
@@ -35,6 +37,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_data_keys(Base.metadata)
 
 
 class Counter(TenantOwned, Base):
@@ -68,6 +71,18 @@ class Effect(Base):
     event_id: Mapped[UUID]
     key: Mapped[str]
     sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class Secret(Base):
+    """What a workspace hides; its number is the word in the clear, so that a test can tell what it should be."""
+
+    __tablename__ = "secret"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
+    number: Mapped[int] = mapped_column(BigInteger)
+    word: Mapped[Sealed]
+    hint: Mapped[Sealed | None]
 
 
 async def count_up(tx: Tx, tenant_id: UUID, name: str) -> Counter:

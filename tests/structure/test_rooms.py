@@ -19,7 +19,7 @@ OWN_ROOMS = {
     ("auth", "device_codes"): "what the two codes of a device look like, and how long they live",
     ("auth", "audit"): "canonical JSON, the chain of hashes and its signed heads",
     ("auth", "heads"): "the task that signs the heads of audit trails and tells them",
-    ("auth", "keys"): "how private signing keys are sealed",
+    ("auth", "keys"): "how private signing keys are wrapped",
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
     ("auth", "passkeys"): "WebAuthn ceremonies: what is asked of a passkey, and what it proves",
     ("auth", "passwords"): "argon2 and the threads that it runs in",

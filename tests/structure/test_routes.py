@@ -97,7 +97,6 @@ def _of(name: str) -> Document:
 
 @pytest.mark.parametrize("name", names())
 async def test_every_route_demands_a_token(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FILLSTREAM_AUTH_KEY_SECRET", "a made-up secret of at least 32 characters")
     monkeypatch.setenv("FILLSTREAM_MAIL_TOKEN_SECRET", "a made-up secret of at least 32 characters")
     public = {place for place in PUBLIC if place in {operation.place for operation in operations(_of(name))}}
     async with world.running(name) as running:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from libs.kit.crypto.encryption import Encryption
 from libs.kit.errors import Invalid, Unauthenticated
 from libs.kit.http.app import Db
 from libs.kit.security import Caller, authenticated
@@ -28,6 +29,7 @@ class Parts:
     mailing: Mailing
     lockout: Lockout
     authorizing: Authorizing
+    encryption: Encryption
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ async def signing_key(tx: Tx, issuing: Issuing) -> OKPKey:
     signing = signing_at(await signing_keys.current(tx, tx.now - issuing.key_overlap), tx.now)
     if signing is None:
         signing = await _first_key(tx, issuing)
-    return issuing.vault.open(signing.kid, signing.sealed_private_key)
+    return await issuing.vault.open(signing.kid, signing.wrapped)
 
 
 async def _first_key(tx: Tx, issuing: Issuing) -> SigningKey:
@@ -42,9 +42,11 @@ async def _first_key(tx: Tx, issuing: Issuing) -> SigningKey:
 
 async def _add_key(tx: Tx, issuing: Issuing, lead: timedelta) -> SigningKey:
     pair = generate_key()
+    wrapped = await issuing.vault.seal(pair)
     key = SigningKey(
         kid=key_id(pair),
-        sealed_private_key=issuing.vault.seal(pair),
+        sealed_private_key=wrapped.ciphertext,
+        wrapped_by=wrapped.by,
         public_jwk=public_jwk(pair),
         active_from=tx.now + lead,
     )
@@ -66,3 +68,10 @@ async def rotate_signing_key(tx: Tx, issuing: Issuing) -> SigningKey:
             key.give_way(successor)
     tell_act(tx, None, Act("signing_key.rotated", SYSTEM, Target("signing_key", successor.kid)))
     return successor
+
+
+async def rewrap_signing_keys(tx: Tx, issuing: Issuing) -> None:
+    """Wrap the private keys that are still of use by the newest key-encryption key. Needs a worker's transaction."""
+    await signing_keys.lock(tx)
+    for key in await signing_keys.current(tx, tx.now - issuing.key_overlap):
+        key.wrap_anew(await issuing.vault.rewrap(key.kid, key.wrapped))

@@ -6,6 +6,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from libs.kit.backbone import add_backbone
+from libs.kit.crypto.data_keys import add_data_keys
 from libs.kit.rate_limits import add_rate_limits
 
 
@@ -17,3 +18,4 @@ class Base(DeclarativeBase):
 
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
+add_data_keys(Base.metadata)

@@ -1,10 +1,10 @@
-"""What the kit's tests look at: counters of workspaces, and a log of effects in which a double would show."""
+"""What the kit's tests look at: counters of workspaces, and a log of effects in which a double would show, and secrets."""
 
 from __future__ import annotations
 
 from alembic import op
 
-from libs.kit.migrations import backbone_0001, rate_limits
+from libs.kit.migrations import backbone_0001, data_keys, rate_limits
 from libs.kit.migrations.tenancy import isolate_tenants, share
 
 revision = "0001"
@@ -37,10 +37,21 @@ def upgrade() -> None:
             sequence bigint NOT NULL
         )""")
     share("probe", "effect", api="SELECT", worker="SELECT, INSERT")
+    data_keys.create("probe")
+    op.execute("""
+        CREATE TABLE probe.secret (
+            id        uuid PRIMARY KEY,
+            tenant_id uuid NOT NULL,
+            number    bigint NOT NULL,
+            word      bytea NOT NULL,
+            hint      bytea
+        )""")
+    isolate_tenants("probe", "secret", api="SELECT, INSERT, UPDATE")
 
 
 def downgrade() -> None:
-    for table in ("effect", "counter"):
+    for table in ("secret", "effect", "counter"):
         op.execute(f"DROP TABLE probe.{table}")
     rate_limits.drop("probe")
+    data_keys.drop("probe")
     backbone_0001.drop("probe")
