@@ -17,7 +17,9 @@ ROOMS = {
 
 OWN_ROOMS = {
     ("auth", "keys"): "how private signing keys are sealed",
+    ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
+    ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",
     ("billing", "expiry"): "the task that ends trials when their time is over",
     ("marketdata", "csv_bars"): "bars from files, read whole before any is kept",

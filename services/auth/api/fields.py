@@ -7,8 +7,8 @@ from typing import Annotated
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, JsonValue, Secret, StringConstraints
 
-MIN_PASSWORD = 12
-MAX_PASSWORD = 128
+from services.auth.strength import MAX_PASSWORD, MIN_PASSWORD
+
 A_PERSON: dict[str, JsonValue] = {"email": "ada@example.com", "password": "correct horse battery staple"}
 
 

@@ -5,6 +5,7 @@ from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
 from services.auth.model.session import RefreshToken
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.user import User, email_key
+from services.auth.model.username import is_reserved, username_key
 from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "User",
     "Workspace",
     "email_key",
+    "is_reserved",
     "signing_at",
+    "username_key",
 ]
