@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from libs.schema.auth import UserRegistered
+from libs.schema.auth import (
+    KycExpired,
+    KycRejected,
+    KycSubmitted,
+    KycVerified,
+    KycWithdrawn,
+    OnboardingCompleted,
+    RiskSettingsChanged,
+    UserRegistered,
+)
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted
 from libs.schema.event import DomainEvent
 from libs.schema.marketdata import BarClosed, InstrumentListed
@@ -16,6 +25,13 @@ from libs.schema.signals import BacktestCompleted, SignalGenerated, StrategyChan
 
 EVENTS: tuple[type[DomainEvent], ...] = (
     UserRegistered,
+    RiskSettingsChanged,
+    KycSubmitted,
+    KycVerified,
+    KycRejected,
+    KycExpired,
+    KycWithdrawn,
+    OnboardingCompleted,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,
