@@ -22,6 +22,10 @@ class Settings(KitSettings):
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
     auth_hashing_threads: Annotated[int, Field(ge=1, le=64)] = 4
     """Passwords that are hashed at the same time; each takes 19 MiB."""
+    auth_kyc_valid_days: Annotated[int, Field(ge=1, le=3_650)] = 730
+    """How long a verification of who somebody is holds."""
+    auth_kyc_expiry_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How often it is looked for verifications that are over."""
 
     @model_validator(mode="after")
     def _keys_outlive_tokens(self) -> Self:

@@ -18,6 +18,7 @@ ROOMS = {
 OWN_ROOMS = {
     ("auth", "keys"): "how private signing keys are sealed",
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
+    ("auth", "kyc_expiry"): "the task that ends verifications when their time is over",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.auth.api import me, registration, sessions, signing_keys
+from services.auth.api import kyc, me, onboarding, profile, registration, sessions, signing_keys
 
 router = APIRouter()
-for _part in (registration, sessions, me, signing_keys):
+for _part in (registration, sessions, me, profile, kyc, onboarding, signing_keys):
     router.routes.extend(_part.router.routes)

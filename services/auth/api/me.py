@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from libs.kit.http.app import Db
 from libs.kit.security import Caller, authenticated
 from services.auth.model import PlatformRole, Role
-from services.auth.queries import people
+from services.auth.queries import people, tiers
 
 router = APIRouter()
 
@@ -34,11 +34,13 @@ class MeOut(BaseModel):
     email_verified: bool
     platform_role: PlatformRole
     workspace: WorkspaceOut
+    tier: str | None
+    """The plan that the workspace is on; null in the moments before billing has said it."""
     scopes: list[str]
     """What this token allows."""
 
     @classmethod
-    def of(cls, profile: people.Profile, caller: Caller) -> Self:
+    def of(cls, profile: people.Profile, tier: str | None, caller: Caller) -> Self:
         """The caller as they see themselves."""
         user = profile.user
         return cls(
@@ -49,6 +51,7 @@ class MeOut(BaseModel):
             email_verified=user.email_verified,
             platform_role=PlatformRole(user.platform_role),
             workspace=WorkspaceOut(id=profile.workspace.id, name=profile.workspace.name, role=profile.role),
+            tier=tier,
             scopes=sorted(caller.scopes),
         )
 
@@ -57,4 +60,5 @@ class MeOut(BaseModel):
 async def me(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> MeOut:
     """The caller, and the workspace that their token is for."""
     async with db.transaction(caller.tenant_id) as tx:
-        return MeOut.of(await people.profile(tx, caller.user_id, caller.tenant_id), caller)
+        profile = await people.profile(tx, caller.user_id, caller.tenant_id)
+        return MeOut.of(profile, await tiers.tier(tx, caller.tenant_id), caller)

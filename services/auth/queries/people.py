@@ -44,3 +44,11 @@ async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile:
     if member is None or workspace is None:
         raise NotFound("user", user_id)
     return Profile(member.user, workspace, member.role)
+
+
+async def home_of(tx: Tx, user_id: UUID) -> UUID:
+    """The personal workspace that registration made for a person. Raises NotFound when they are gone or inactive."""
+    home_id = await tx.scalar(select(User.default_workspace_id).where(User.id == user_id, User.is_active))
+    if home_id is None:
+        raise NotFound("user", user_id)
+    return home_id

@@ -65,3 +65,8 @@ async def find_member(tx: Tx, user_id: UUID) -> Member | None:
     user = await tx.scalar(select(User).where(User.id == user_id, User.is_active))
     role = await tx.scalar(select(Membership.role).where(Membership.user_id == user_id))
     return None if user is None or role is None else Member(user, Role(role))
+
+
+async def is_email_verified(tx: Tx, user_id: UUID) -> bool:
+    """Whether the person has shown that the address is theirs."""
+    return await tx.scalar(select(User.email_verified).where(User.id == user_id)) or False
