@@ -124,7 +124,7 @@ async def test_a_national_identifier_is_in_no_answer_event_or_log_and_not_readab
     assert leaks(secrets, {source: text.encode() for source, text in {**said, **told, **kept}.items()}) == []
 
 
-async def test_what_is_personal_is_sealed_and_what_is_sealed_opens_in_its_own_row_alone(
+async def test_what_is_personal_is_sealed_and_what_is_sealed_opens_where_it_was_put_alone(
     client: AsyncClient, world: World, ada: Person
 ) -> None:
     bob = await a_person(client, email="bob@example.com")
@@ -138,6 +138,8 @@ async def test_what_is_personal_is_sealed_and_what_is_sealed_opens_in_its_own_ro
 
     assert (await client.get("/v1/profile", headers=bob.bearer)).status_code == 500
     assert (await client.get("/v1/profile", headers=ada.bearer)).status_code == 200
+    await world.fetch("UPDATE auth.profile SET zip_code = pan_number")
+    assert (await client.get("/v1/profile", headers=ada.bearer)).status_code == 500
 
 
 async def test_a_person_sees_their_own_profile_whatever_workspace_their_token_is_for(

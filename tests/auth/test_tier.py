@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from httpx2 import AsyncClient
 
+from libs.kit.ids import uuid7
 from libs.kit.outbox import OutboxRow
 from libs.schema.billing import EntitlementsChanged
 from tests.auth.builders import Person, a_person
@@ -59,6 +60,16 @@ async def test_the_newest_word_wins_in_whatever_order_and_however_often_it_is_to
 
     assert (together, await _tier(client, ada)) == ("Enterprise", "Enterprise")
     assert await world.fetch("SELECT topic, error FROM auth.dead_letter") == []
+
+
+async def test_of_what_is_told_in_one_breath_the_newest_word_wins(world: World) -> None:
+    ada = Person("", str(uuid7()), "", "")
+    await world.send(*(_word(world, ada, plan, place) for place, plan in ((3, "Enterprise"), (1, "Pro"), (2, "Free"))))
+
+    async with world.running("auth"):
+        await world.settled("auth")
+
+    assert [tuple(row) for row in await world.fetch("SELECT plan, sequence FROM auth.tier")] == [("Enterprise", 3)]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,15 @@ async def test_the_newest_word_wins_in_whatever_order_and_however_often_it_is_to
     assert together == (await _kept(world))[ADA] == (PERSON, "LOW", Decimal(3), "INR", 3)
 
 
+async def test_of_what_is_told_in_one_breath_the_newest_word_wins(world: World) -> None:
+    await world.send(*(_word(world, str(sequence), sequence) for sequence in (3, 1, 2)))
+
+    async with world.running("orders"):
+        await world.settled("orders")
+
+    assert (await _kept(world))[ADA] == (PERSON, "LOW", Decimal(3), "INR", 3)
+
+
 async def test_what_comes_over_http_can_not_write_them(world: World, running: Running) -> None:
     await world.send(_word(world, "1", 1))
     await world.settled("orders")
