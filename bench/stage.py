@@ -11,6 +11,7 @@ import asyncpg
 
 from fillstream.embedded.stack import embedded_stack
 from fillstream.installation import Installation, prepare
+from libs.kit.crypto.keyset_file import create_keyset
 from libs.kit.settings import Settings
 
 
@@ -48,6 +49,11 @@ class Stage:
             await connection.close()
 
 
+def _keyset(home: Path) -> str:
+    create_keyset(home / "keyset.json")
+    return (home / "keyset.json").as_uri()
+
+
 @asynccontextmanager
 async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
     """Fresh servers under `home` with every context's schema and topics."""
@@ -57,6 +63,7 @@ async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
                 "database_url": endpoints.database_url,
                 "kafka_bootstrap": endpoints.kafka_bootstrap,
                 "auth_key_secret": "only-for-this-benchmark-and-long-enough",
+                "encryption_key_url": _keyset(home),
                 "log_level": "WARNING",
             }
         )

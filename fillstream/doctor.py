@@ -13,6 +13,9 @@ from aiokafka.errors import KafkaError
 
 from fillstream.contexts import Context
 from fillstream.installation import Installation
+from libs.kit.crypto.addresses import key_encryption
+from libs.kit.crypto.key_encryption import DATA_KEY_BYTES, Binding, KeyTrouble
+from libs.kit.crypto.rotation import keeps_secrets
 from libs.kit.errors import FillstreamError
 from libs.kit.kafka import admin
 from libs.kit.migrate import newest_revision
@@ -21,6 +24,7 @@ from libs.schema.catalogue import TOPICS
 
 _CLOCK_SECONDS = 5
 _CONNECT_SECONDS = 5
+_PROBE = Binding("doctor", None, "probe")
 
 
 class NotReady(FillstreamError):
@@ -36,11 +40,13 @@ class Finding:
 
 
 async def examine(contexts: Sequence[Context], where: Installation) -> AsyncGenerator[Finding, None]:
-    """Look at settings, database, roles, schemas, broker, topics and clocks. Raises ConfigurationError."""
+    """Look at settings, encryption key, database, roles, schemas, broker, topics and clocks. Raises ConfigurationError."""
     settings = where.settings(Settings)
     for context in contexts:
         where.of(context)
     yield Finding("settings", None)
+    if any(keeps_secrets(context.metadata) for context in contexts):
+        yield Finding("encryption key", await _check_encryption(settings))
     try:
         connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -94,6 +100,16 @@ async def _check_schema(connection: asyncpg.Connection[asyncpg.Record], context:
     for role in (f"{context.name}_api", f"{context.name}_worker"):
         if not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", role):
             return f"the database user may not take the role {role}: GRANT {role} TO it"
+    return None
+
+
+async def _check_encryption(settings: Settings) -> str | None:
+    try:
+        async with key_encryption(settings) as guard:
+            wrapped = await guard.wrap(bytes(DATA_KEY_BYTES), _PROBE)
+            await guard.unwrap(wrapped, _PROBE)
+    except KeyTrouble as error:
+        return str(error)
     return None
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from fillstream.contexts import Context, load_all
+from libs.kit.crypto.keyset_file import create_keyset
 from libs.kit.errors import FillstreamError
 from libs.kit.kafka import create_topics, topic_specs
 from libs.kit.migrate import migrate
@@ -109,6 +110,7 @@ def _embedded(where: Path, endpoints: Endpoints) -> Installation:
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
             "auth_key_secret": _kept_secret(where / "auth_key_secret"),
+            "encryption_key_url": _kept_keyset(where / "keyset.json"),
         }
     )
 
@@ -123,6 +125,12 @@ def _kept_secret(path: Path) -> str:
             path.hardlink_to(draft)
         draft.unlink()
     return path.read_text()
+
+
+def _kept_keyset(path: Path) -> str:
+    """The address of a keyset that is made once and readable by its owner alone."""
+    create_keyset(path)
+    return path.as_uri()
 
 
 async def prepare(where: Installation) -> None:

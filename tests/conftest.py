@@ -18,6 +18,7 @@ from libs.kit.migrate import migrate
 from libs.kit.settings import Settings
 from libs.schema.catalogue import TOPICS
 from tests.issuer import Issuer, running_issuer
+from tests.keysets import keyset_url
 from tests.world import World, running_world
 
 _TEMPLATE = "fillstream_template"
@@ -74,6 +75,7 @@ async def settings(database_url: str, stack: Endpoints, issuer: Issuer) -> Setti
         kafka_prefix=f"t{os.getpid()}-{next(_numbers)}-",
         kafka_partitions=2,
         jwks_url=issuer.jwks_url,
+        encryption_key_url=keyset_url(),
     )
     await create_topics(settings.kafka, topic_specs(settings, TOPICS))
     return settings

@@ -1,4 +1,4 @@
-"""What only an operator may do: raise a user, rotate the keys that sign tokens."""
+"""What only an operator may do: raise a user."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from fillstream.cli.shell import fail, run_on_servers
 from fillstream.installation import Installation
 from libs.kit.db import Tx, database
 from libs.kit.errors import Rejected
-from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_admin
 from services.auth.settings import Settings
-from services.auth.tokens import Issuing
 
 app = typer.Typer(no_args_is_help=True, help="Do what only an operator may.")
 
@@ -25,17 +23,6 @@ def grant(email: str) -> None:
     async def work(tx: Tx, _settings: Settings) -> str:
         user = await grant_admin(tx, email)
         return f"{user.email} is an administrator from the next token on"
-
-    _in_auth(work)
-
-
-@app.command("rotate-signing-key")
-def rotate() -> None:
-    """Let a new key sign tokens; those of the old one stay valid until they expire."""
-
-    async def work(tx: Tx, settings: Settings) -> str:
-        key = await rotate_signing_key(tx, Issuing.of(settings))
-        return f"key {key.kid} signs from {key.active_from:%Y-%m-%d %H:%M:%S} UTC on"
 
     _in_auth(work)
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from fillstream.cli import admin, bars, dead_letters, documents, events, running, upkeep
+from fillstream.cli import admin, bars, dead_letters, documents, events, keys, running, upkeep
 from fillstream.cli.shell import fail
 from libs.kit.errors import FillstreamError
 
@@ -27,6 +27,7 @@ app.command("replay")(bars.replay)
 app.add_typer(bars.app, name="bars")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(keys.app, name="keys")
 app.add_typer(admin.app, name="admin")
 app.command("openapi")(documents.openapi)
 app.command("catalogue")(documents.catalogue)

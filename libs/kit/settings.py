@@ -62,8 +62,10 @@ class Settings(BaseSettings):
     token_audience: str = "fillstream"  # noqa: S105 a name, not a secret
     jwks_url: str = "http://127.0.0.1:8000/.well-known/jwks.json"
     """Where the public keys of auth are; tokens are checked locally with them."""
-    encryption_key_url: SecretStr | None = None
+    encryption_key_url: str | None = None
     """Where the key is that wraps the data keys of workspaces: `file:///path/keyset.json`, for example."""
+    encryption_vault_token: SecretStr | None = None
+    """What Vault knows us by, where it holds that key and its URL names no `token_file`."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     stall_seconds: Annotated[float, Field(gt=0)] = 30.0
     """A consumer with lag that makes no progress for so long is not ready; after four times that, the process ends."""

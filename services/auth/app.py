@@ -41,10 +41,10 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
     issuing = Issuing.of(settings)
     async with (
         database(settings, "auth") as db,
-        encryption(settings) as sealed,
         relay(db, settings) as relay_,
         consumer(db, settings, handlers(settings)) as consumer_,
         kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
+        encryption(settings) as encryption_,
     ):
         keys = _own_keys(db, issuing)
         await keys()
@@ -53,6 +53,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         http = http_app("auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
         http.state.passwords = Passwords(settings.auth_hashing_threads)
         http.state.issuing = issuing
-        http.state.encryption = sealed
+        http.state.encryption = encryption_
         http.state.kyc_holds_for = timedelta(days=settings.auth_kyc_valid_days)
         yield Service("auth", http, probes)

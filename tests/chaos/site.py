@@ -21,6 +21,7 @@ from tests.chaos.client import Failure
 from tests.chaos.envoy import Gateway, running_gateway
 from tests.chaos.process import Place, Process
 from tests.chaos.servers import Servers
+from tests.keysets import keyset_url
 from tests.world import eventually
 
 __all__ = ["REPLICAS", "Place", "Site", "open_site"]
@@ -34,6 +35,7 @@ _SETTINGS: Mapping[str, object] = {
     # Valued at closes that lie in the past, a fill changes few of them.
     "portfolio_mark_timeframe": "5m",
     "auth_key_secret": "not much of a secret, but a long one",
+    "encryption_key_url": keyset_url(),
     # A clock that jumps by an hour ends no session.
     "auth_access_token_seconds": 86_400,
     "auth_key_overlap_seconds": 86_400,

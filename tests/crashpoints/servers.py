@@ -21,6 +21,7 @@ from libs.kit.kafka import admin, create_topics, topic_specs
 from libs.kit.migrate import migrate
 from libs.kit.settings import Settings
 from libs.schema.catalogue import TOPICS
+from tests.keysets import keyset_url
 
 _numbers = count(1)
 _SECRET = "not much of a secret, but a long one"
@@ -46,6 +47,7 @@ class Servers:
             "kafka_prefix": f"{name}-",
             "kafka_partitions": 2,
             "auth_key_secret": _SECRET,
+            "encryption_key_url": keyset_url(),
         }
         where = Installation(values).sibling_database(name)
         settings = where.settings(Settings)

@@ -30,6 +30,7 @@ from libs.schema.values import Timeframe
 from services.marketdata.model import Bar
 from services.signals.backtest import Leg
 from services.signals.rules import PARAMETERS
+from tests.keysets import keyset_url
 
 MONDAY = datetime(2011, 3, 7, tzinfo=UTC)
 _numbers = count(1)
@@ -83,6 +84,7 @@ async def an_installation(stack: Endpoints, template: str) -> AsyncIterator[Inst
         {
             "database_url": stack.database_url, "kafka_bootstrap": stack.kafka_bootstrap, "kafka_prefix": f"{name}-",
             "kafka_partitions": 2, "http_port": 0, "auth_key_secret": "not much of a secret, but a long one",
+            "encryption_key_url": keyset_url(),
         }
     ).sibling_database(name)  # fmt: skip
     settings = where.settings(Settings)

@@ -32,7 +32,15 @@ async def execute(where: Installation, *statements: str) -> None:
 
 async def test_a_sound_installation_passes_every_check(where: Installation) -> None:
     checks = [(one.check, one.advice) async for one in examine(CONTEXTS, where)]
-    wanted = ["settings", "database", *(f"schema {name}" for name in names()), "clocks", "broker", "topics"]
+    wanted = [
+        "settings",
+        "encryption key",
+        "database",
+        *(f"schema {name}" for name in names()),
+        "clocks",
+        "broker",
+        "topics",
+    ]
     assert checks == [(check, None) for check in wanted]
     await require_ready(CONTEXTS, where)
 
@@ -40,6 +48,14 @@ async def test_a_sound_installation_passes_every_check(where: Installation) -> N
 async def test_settings_come_first(where: Installation) -> None:
     with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_KEY_SECRET: "):
         await advice(where.with_values(auth_key_secret="short"))
+
+
+async def test_a_key_that_encrypts_nothing_is_found(where: Installation) -> None:
+    found = await advice(where.with_values(encryption_key_url=None))
+    assert list(found) == ["encryption key"]
+    assert found["encryption key"].startswith("FILLSTREAM_ENCRYPTION_KEY_URL is not set")
+    found = await advice(where.with_values(encryption_key_url="file:///nowhere/keyset.json"))
+    assert found == {"encryption key": "the keyset /nowhere/keyset.json can't be read: No such file or directory"}
 
 
 async def test_an_absent_database_is_found(where: Installation) -> None:

@@ -20,6 +20,7 @@ from fillstream.serve import bind
 from libs.kit.errors import FillstreamError
 from libs.kit.settings import Settings
 from tests.fuzz.people import Person, prepare_people
+from tests.keysets import keyset_url
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -66,6 +67,7 @@ def _installation(endpoints: Endpoints) -> Installation:
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
             "auth_key_secret": _SECRET,
+            "encryption_key_url": keyset_url(),
             "auth_access_token_seconds": _TOKEN_SECONDS,
             "http_port": port,
             "jwks_url": f"http://127.0.0.1:{port}/.well-known/jwks.json",

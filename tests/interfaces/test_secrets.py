@@ -32,6 +32,7 @@ from tests.interfaces.people import Call
 from tests.interfaces.planting import planted_settings, variables
 from tests.interfaces.premises import let_trade
 from tests.interfaces.visitors import Visitors
+from tests.keysets import keyset_url
 from tests.system.commands import Program, becomes, fillstream, running
 from tests.world import eventually
 
@@ -73,6 +74,7 @@ class Site:
         """What the services are given: every secret is a planted one."""
         plain = {"FILLSTREAM_KAFKA_BOOTSTRAP": self.kafka.bootstrap, "FILLSTREAM_HTTP_PORT": "0"}
         plain |= {"FILLSTREAM_LOG_LEVEL": "DEBUG", "FILLSTREAM_NOTIFICATIONS_STREAM_SECONDS": "0.2"}
+        plain |= {"FILLSTREAM_ENCRYPTION_KEY_URL": keyset_url()}
         return plain | variables(self.planted, self.postgres.url, _LOGIN)
 
     async def execute(self, *statements: str) -> list[asyncpg.Record]:

@@ -32,6 +32,8 @@ async def victim(role: str, settings: Settings) -> AsyncIterator[Process]:
         "FILLSTREAM_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
         "FILLSTREAM_KAFKA_PREFIX": settings.kafka_prefix,
     }
+    if settings.encryption_key_url is not None:
+        own["FILLSTREAM_ENCRYPTION_KEY_URL"] = settings.encryption_key_url
     root = Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.kit.victim", role, cwd=root, env=os.environ | own

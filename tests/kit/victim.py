@@ -9,10 +9,12 @@ import sys
 from types import MappingProxyType
 
 from libs.kit import consumer as consumer_module
+from libs.kit.crypto.encryption import encryption
+from libs.kit.crypto.rotation import Rotation
 from libs.kit.db import database
 from libs.kit.relay import Relay
 from libs.kit.settings import Settings
-from tests.kit.probe import Faults, consuming
+from tests.kit.probe import Base, Faults, consuming
 
 
 async def _die(*_arguments: object) -> None:
@@ -46,6 +48,20 @@ async def freeze_in_the_middle_of_a_transaction(settings: Settings) -> None:
         await asyncio.Event().wait()
 
 
+async def die_while_rotating(settings: Settings) -> None:
+    """Seal two batches of secrets anew, and die."""
+    batches = iter(range(2))
+
+    def step(_count: int) -> None:
+        if next(batches, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async with database(settings, "probe") as db, encryption(settings) as safe:
+        rotation = Rotation(db, safe, Base.metadata)
+        for tenant in await rotation.tenants():
+            await rotation.renew(tenant, db.clock(), step)
+
+
 async def freeze_while_leading(settings: Settings) -> None:
     """Send events, and stand still with the relay's lock in hand."""
     async with database(settings, "probe") as db:
@@ -66,6 +82,7 @@ _ROLES = MappingProxyType(
     {
         "dying-consumer": die_before_offsets_are_committed,
         "dying-relay": die_before_rows_are_moved,
+        "dying-rotation": die_while_rotating,
         "freezing-consumer": freeze_in_the_middle_of_a_transaction,
         "freezing-relay": freeze_while_leading,
     }

@@ -24,6 +24,7 @@ from libs.schema.values import plain
 from services.marketdata.model import Bar
 from tests.deploy.test_gateway import free_port
 from tests.fillstream.builders import SMALL_WORKSPACES, a_walk, together
+from tests.keysets import keyset_url
 from tests.system.commands import Program, becomes, fillstream, running
 from tests.world import eventually
 
@@ -86,6 +87,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         {
             "database_url": postgres.url, "kafka_bootstrap": kafka.bootstrap, "http_port": port, "log_level": "ERROR",
             "auth_key_secret": "not much of a secret, but a long one", "stall_seconds": 10,
+            "encryption_key_url": keyset_url(),
         }
     )  # fmt: skip
     await prepare(where)

@@ -12,8 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from libs.kit.crypto.aws_kms import aws_kms
+from libs.kit.crypto.gcp_kms import gcp_kms
 from libs.kit.crypto.key_encryption import Binding, KeyEncryption, KeyRefused, WrappedKey
 from libs.kit.crypto.keyset_file import KeysetFile
+from libs.kit.crypto.vault_transit import vault_transit
 from libs.kit.settings import Settings
 
 Opening = Callable[[SplitResult, Settings], AbstractAsyncContextManager[KeyEncryption]]
@@ -50,7 +53,7 @@ async def key_encryption(settings: Settings) -> AsyncIterator[KeyEncryption]:
     if settings.encryption_key_url is None:
         yield NoKeyEncryption()
         return
-    url = urlsplit(settings.encryption_key_url.get_secret_value())
+    url = urlsplit(settings.encryption_key_url)
     opening = _OPENINGS.get(url.scheme)
     if opening is None:
         known = ", ".join(f"{scheme}://" for scheme in _OPENINGS)
@@ -64,4 +67,6 @@ async def _keyset_file(url: SplitResult, _settings: Settings) -> AsyncIterator[K
     yield KeysetFile(Path(unquote(url.path)))
 
 
-_OPENINGS: Mapping[str, Opening] = MappingProxyType({"file": _keyset_file})
+_OPENINGS: Mapping[str, Opening] = MappingProxyType({
+    "file": _keyset_file, "aws-kms": aws_kms, "gcp-kms": gcp_kms, "vault-transit": vault_transit,
+})  # fmt: skip

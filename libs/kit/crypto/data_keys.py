@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -43,14 +44,15 @@ class DataKey:
     tenant_id: UUID
     id: UUID
     wrapped: WrappedKey
-    is_retired: bool
+    created_at: datetime
+    is_retired: bool = False
 
     def binding(self, schema: str) -> Binding:
         """What it is wrapped as."""
         return Binding(schema, self.tenant_id, str(self.id))
 
 
-_COLUMNS = "tenant_id, id, wrapped_key, wrapped_by, retired_at IS NOT NULL AS is_retired"
+_COLUMNS = "tenant_id, id, wrapped_key, wrapped_by, created_at, retired_at IS NOT NULL AS is_retired"
 _LOCK_NAME = "current_schema() || '.data_key.' || tenant"
 
 
@@ -74,7 +76,7 @@ async def insert_first(tx: Tx, key: DataKey) -> DataKey:
     await tx.fetch(
         "INSERT INTO data_key (tenant_id, id, wrapped_key, wrapped_by, created_at) VALUES ($1, $2, $3, $4, $5) "
         "ON CONFLICT (tenant_id) WHERE retired_at IS NULL DO NOTHING",
-        *_values(key, tx),
+        *_values(key),
     )
     rows = await tx.fetch(f"SELECT {_COLUMNS} FROM data_key WHERE tenant_id = $1 AND retired_at IS NULL", key.tenant_id)
     return _data_key(rows[0])
@@ -87,7 +89,7 @@ async def add(tx: Tx, key: DataKey) -> None:
     )
     await tx.fetch(
         "INSERT INTO data_key (tenant_id, id, wrapped_key, wrapped_by, created_at) VALUES ($1, $2, $3, $4, $5)",
-        *_values(key, tx),
+        *_values(key),
     )
 
 
@@ -100,13 +102,44 @@ async def destroy_retired(tx: Tx, tenant_id: UUID, key_ids: Collection[UUID]) ->
     )
 
 
+async def keys_after(tx: Tx, last: tuple[UUID, UUID], limit: int) -> Sequence[DataKey]:
+    """Data keys of every workspace, in the order of workspace and id, without locks."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM data_key WHERE (tenant_id, id) > ($1, $2) ORDER BY tenant_id, id LIMIT $3",
+        *last,
+        limit,
+    )
+    return [_data_key(row) for row in rows]
+
+
+async def replace_wrapping(tx: Tx, key: DataKey, wrapped: WrappedKey) -> None:
+    """Keep the same data key in another wrapping, unless it was destroyed meanwhile."""
+    await tx.fetch(
+        "UPDATE data_key SET wrapped_key = $3, wrapped_by = $4 WHERE tenant_id = $1 AND id = $2",
+        key.tenant_id,
+        key.id,
+        wrapped.ciphertext,
+        wrapped.by,
+    )
+
+
+async def count(tx: Tx) -> int:
+    """How many data keys there are, of every workspace."""
+    return int((await tx.fetch("SELECT count(*) FROM data_key"))[0][0])
+
+
+async def tenants(tx: Tx) -> Sequence[UUID]:
+    """The workspaces that have data keys."""
+    return [row[0] for row in await tx.fetch("SELECT DISTINCT tenant_id FROM data_key ORDER BY tenant_id")]
+
+
 async def destroy_all(tx: Tx, tenant_id: UUID) -> None:
     """Delete every data key of a workspace, whose lock this transaction holds alone."""
     await tx.fetch("DELETE FROM data_key WHERE tenant_id = $1", tenant_id)
 
 
-def _values(key: DataKey, tx: Tx) -> tuple[object, ...]:
-    return key.tenant_id, key.id, key.wrapped.ciphertext, key.wrapped.by, tx.now
+def _values(key: DataKey) -> tuple[object, ...]:
+    return key.tenant_id, key.id, key.wrapped.ciphertext, key.wrapped.by, key.created_at
 
 
 async def _lock(tx: Tx, function: str, tenant_ids: Collection[UUID]) -> None:
@@ -118,4 +151,4 @@ async def _lock(tx: Tx, function: str, tenant_ids: Collection[UUID]) -> None:
 
 def _data_key(row: Record) -> DataKey:
     wrapped = WrappedKey(row["wrapped_key"], row["wrapped_by"])
-    return DataKey(row["tenant_id"], row["id"], wrapped, is_retired=row["is_retired"])
+    return DataKey(row["tenant_id"], row["id"], wrapped, row["created_at"], is_retired=row["is_retired"])

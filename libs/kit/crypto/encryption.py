@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -52,7 +53,8 @@ class Encryption:
         keys = list(await data_keys.share_keys(tx, tenants))
         sealing = {key.tenant_id for key in keys if not key.is_retired}
         keys += [
-            await data_keys.insert_first(tx, await self.new_key(tx.schema, one)) for one in sorted(tenants - sealing)
+            await data_keys.insert_first(tx, await self.new_key(tx.schema, one, tx.now))
+            for one in sorted(tenants - sealing)
         ]
         ciphers = dict(zip(keys, await self._unwrapped(tx.schema, keys), strict=True))
         return {one: _keyring(tx.schema, one, ciphers) for one in tenants}
@@ -67,11 +69,11 @@ class Encryption:
             self._ciphers.pop(key.binding(tx.schema), None)
         await data_keys.destroy_all(tx, tenant_id)
 
-    async def new_key(self, schema: str, tenant_id: UUID) -> DataKey:
+    async def new_key(self, schema: str, tenant_id: UUID, at: datetime) -> DataKey:
         """A new data key, wrapped, that no database knows yet."""
         key_id = uuid7()
         binding = Binding(schema, tenant_id, str(key_id))
-        return DataKey(tenant_id, key_id, await self.guard.wrap(os.urandom(DATA_KEY_BYTES), binding), is_retired=False)
+        return DataKey(tenant_id, key_id, await self.guard.wrap(os.urandom(DATA_KEY_BYTES), binding), at)
 
     async def _unwrapped(self, schema: str, keys: Iterable[DataKey]) -> list[AESGCM]:
         return await asyncio.gather(*(self._cipher(key.binding(schema), key.wrapped) for key in keys))

@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from libs.kit.crypto.places import Place
 from libs.kit.errors import Fatal
 
-__all__ = ["Keyring", "Place", "Unsealable", "sealing_key_id"]
+__all__ = ["HEADER_BYTES", "Keyring", "Place", "Unsealable", "header_of"]
 
 _FORMAT = b"\x01"
 _ID_BYTES = 16
-_HEADER_BYTES = len(_FORMAT) + _ID_BYTES
+HEADER_BYTES = len(_FORMAT) + _ID_BYTES
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_SMALLEST = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
+_SMALLEST = HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
 
 
 class Unsealable(Fatal):
@@ -44,7 +44,7 @@ class Keyring:
 
     def seal(self, plain: bytes, place: Place) -> bytes:
         """What to keep at a place, different each time."""
-        header = _FORMAT + self.newest.bytes
+        header = header_of(self.newest)
         nonce = os.urandom(_NONCE_BYTES)
         return header + nonce + self._ciphers[self.newest].encrypt(nonce, plain, self._bound(header, place))
 
@@ -52,13 +52,13 @@ class Keyring:
         """What was sealed at a place. Raises Unsealable, which never tells what is inside."""
         if len(sealed) < _SMALLEST or not sealed.startswith(_FORMAT):
             raise Unsealable(f"{place} in {self.schema} is no sealed value: it is damaged")
-        header = sealed[:_HEADER_BYTES]
+        header = sealed[:HEADER_BYTES]
         cipher = self._ciphers.get(UUID(bytes=header[len(_FORMAT) :]))
         if cipher is None:
             raise Unsealable(
                 f"{place} in {self.schema} is sealed with a data key that workspace {self.tenant_id} lacks"
             )
-        nonce, secret = sealed[_HEADER_BYTES:][:_NONCE_BYTES], sealed[_HEADER_BYTES + _NONCE_BYTES :]
+        nonce, secret = sealed[HEADER_BYTES:][:_NONCE_BYTES], sealed[HEADER_BYTES + _NONCE_BYTES :]
         try:
             return cipher.decrypt(nonce, secret, self._bound(header, place))
         except InvalidTag:
@@ -70,8 +70,6 @@ class Keyring:
         return header + self.tenant_id.bytes + place.row.bytes + lengths
 
 
-def sealing_key_id(sealed: bytes) -> UUID | None:
-    """The data key that a value was sealed with; None when it is no sealed value."""
-    if len(sealed) < _SMALLEST or not sealed.startswith(_FORMAT):
-        return None
-    return UUID(bytes=sealed[len(_FORMAT) : _HEADER_BYTES])
+def header_of(key_id: UUID) -> bytes:
+    """The first HEADER_BYTES of everything that a data key sealed."""
+    return _FORMAT + key_id.bytes

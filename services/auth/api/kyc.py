@@ -14,7 +14,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.security import Caller, requires
 from libs.schema.auth import KycRejectionReason
 from libs.schema.values import UtcDatetime
-from services.auth.api.parts import HowLongVerified, HowSealed, Oneself
+from services.auth.api.parts import HowLongVerified, HowSealed, Somebody
 from services.auth.commands import kyc
 from services.auth.model import Kyc
 from services.auth.model.kyc import Decision, Document, DocumentKind, KycState, Rejection, Verification
@@ -158,18 +158,18 @@ class ApplicantOut(BaseModel):
 
 
 @router.get("/v1/kyc")
-async def status(oneself: Oneself, db: Db) -> KycOut:
+async def status(somebody: Somebody, db: Db) -> KycOut:
     """Where the caller's proof of who they are stands."""
-    async with db.transaction(oneself.home_id) as tx:
-        return KycOut.of(await profiles.kyc(tx, oneself.home_id, oneself.user_id), tx.now)
+    async with db.transaction(somebody.home_id) as tx:
+        return KycOut.of(await profiles.kyc(tx, somebody.home_id, somebody.user_id), tx.now)
 
 
 @router.post("/v1/kyc/submission", status_code=201)
-async def submit(body: SubmissionIn, oneself: Oneself, db: Db, cause: RequestCause) -> KycOut:
+async def submit(body: SubmissionIn, somebody: Somebody, db: Db, cause: RequestCause) -> KycOut:
     """Hand in what is to show who the caller is; 409 while a submission waits or a verification holds."""
     documents = [document.document() for document in body.documents]
-    async with db.transaction(oneself.home_id, cause) as tx:
-        return KycOut.of(await kyc.submit(tx, oneself.home_id, oneself.user_id, documents), tx.now)
+    async with db.transaction(somebody.home_id, cause) as tx:
+        return KycOut.of(await kyc.submit(tx, somebody.home_id, somebody.user_id, documents), tx.now)
 
 
 @router.get("/v1/users/{user_id}/kyc")

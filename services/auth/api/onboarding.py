@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from libs.kit.http.app import Db, RequestCause
 from libs.schema.values import UtcDatetime
-from services.auth.api.parts import Oneself
+from services.auth.api.parts import Somebody
 from services.auth.commands.onboarding import claim_step, skip_step
 from services.auth.model import OnboardingProgress
 from services.auth.model.onboarding import STEPS, Step, StepName, StepState, Witness
@@ -57,21 +57,21 @@ class OnboardingOut(BaseModel):
 
 
 @router.get("/v1/onboarding")
-async def onboarding(oneself: Oneself, db: Db) -> OnboardingOut:
+async def onboarding(somebody: Somebody, db: Db) -> OnboardingOut:
     """How far the caller has come, and where to go on."""
-    async with db.transaction(oneself.home_id) as tx:
-        return OnboardingOut.of(await profiles.onboarding(tx, oneself.home_id, oneself.user_id))
+    async with db.transaction(somebody.home_id) as tx:
+        return OnboardingOut.of(await profiles.onboarding(tx, somebody.home_id, somebody.user_id))
 
 
 @router.post("/v1/onboarding/steps/{step}/complete")
-async def complete_step(step: StepName, oneself: Oneself, db: Db, cause: RequestCause) -> OnboardingOut:
+async def complete_step(step: StepName, somebody: Somebody, db: Db, cause: RequestCause) -> OnboardingOut:
     """Say that a step is done; 409 for one that is done by itself and has not happened."""
-    async with db.transaction(oneself.home_id, cause) as tx:
-        return OnboardingOut.of(await claim_step(tx, oneself.home_id, oneself.user_id, step))
+    async with db.transaction(somebody.home_id, cause) as tx:
+        return OnboardingOut.of(await claim_step(tx, somebody.home_id, somebody.user_id, step))
 
 
 @router.post("/v1/onboarding/steps/{step}/skip")
-async def skip(step: StepName, oneself: Oneself, db: Db, cause: RequestCause) -> OnboardingOut:
+async def skip(step: StepName, somebody: Somebody, db: Db, cause: RequestCause) -> OnboardingOut:
     """Leave an optional step out; it can still be done later."""
-    async with db.transaction(oneself.home_id, cause) as tx:
-        return OnboardingOut.of(await skip_step(tx, oneself.home_id, oneself.user_id, step))
+    async with db.transaction(somebody.home_id, cause) as tx:
+        return OnboardingOut.of(await skip_step(tx, somebody.home_id, somebody.user_id, step))

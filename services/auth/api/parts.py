@@ -20,15 +20,15 @@ from services.auth.tokens import Issuing
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who calls, and the workspace that what is theirs is kept in, whatever workspace the token is for."""
+    """A caller who is somebody, and their home, which all that belongs to them is kept in."""
 
     user_id: UUID
     home_id: UUID
     caller: Caller
 
 
-async def person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
-    """The person who calls; for `Depends`. Raises Unauthenticated when they are gone or inactive."""
+async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
+    """Raises Unauthenticated when the person is gone, whatever their token says."""
     async with db.public() as tx:
         try:
             home_id = await people.home_of(tx, caller.user_id)
@@ -61,4 +61,4 @@ HowPasswords = Annotated[Passwords, Depends(_passwords)]
 HowIssued = Annotated[Issuing, Depends(_issuing)]
 HowSealed = Annotated[Encryption, Depends(_encryption)]
 HowLongVerified = Annotated[timedelta, Depends(_kyc_holds_for)]
-Oneself = Annotated[Person, Depends(person)]
+Somebody = Annotated[Person, Depends(_person)]

@@ -12,7 +12,7 @@ from libs.kit.db import Tx
 from libs.kit.http.app import Db, RequestCause
 from libs.schema.auth import RiskTolerance
 from libs.schema.values import Amount, Currency
-from services.auth.api.parts import HowSealed, Oneself, Person
+from services.auth.api.parts import HowSealed, Somebody, Person
 from services.auth.commands.profile import change_profile
 from services.auth.model.kyc import KycState
 from services.auth.model.particulars import Particulars, ParticularsPatch, Sum
@@ -144,21 +144,21 @@ class ProfileOut(BaseModel):
 
 
 @router.get("/v1/profile")
-async def profile(oneself: Oneself, db: Db, sealed: HowSealed) -> ProfileOut:
+async def profile(somebody: Somebody, db: Db, sealed: HowSealed) -> ProfileOut:
     """What the caller said of themselves; where they said nothing, what holds meanwhile."""
-    async with db.transaction(oneself.home_id) as tx:
-        said = await profiles.particulars(tx, sealed, oneself.home_id, oneself.user_id)
-        return await _shown(tx, oneself, said)
+    async with db.transaction(somebody.home_id) as tx:
+        said = await profiles.particulars(tx, sealed, somebody.home_id, somebody.user_id)
+        return await _shown(tx, somebody, said)
 
 
 @router.patch("/v1/profile")
-async def change(body: ProfileChange, oneself: Oneself, db: Db, sealed: HowSealed, cause: RequestCause) -> ProfileOut:
+async def change(body: ProfileChange, somebody: Somebody, db: Db, sealed: HowSealed, cause: RequestCause) -> ProfileOut:
     """Change what is named. Other national identifiers than before have to be verified anew."""
-    async with db.transaction(oneself.home_id, cause) as tx:
-        said = await change_profile(tx, sealed, oneself.home_id, oneself.user_id, body.patch())
-        return await _shown(tx, oneself, said)
+    async with db.transaction(somebody.home_id, cause) as tx:
+        said = await change_profile(tx, sealed, somebody.home_id, somebody.user_id, body.patch())
+        return await _shown(tx, somebody, said)
 
 
-async def _shown(tx: Tx, oneself: Person, said: Particulars) -> ProfileOut:
-    kyc = await profiles.kyc(tx, oneself.home_id, oneself.user_id)
-    return ProfileOut.of(oneself.user_id, said, kyc.state_at(tx.now))
+async def _shown(tx: Tx, somebody: Person, said: Particulars) -> ProfileOut:
+    kyc = await profiles.kyc(tx, somebody.home_id, somebody.user_id)
+    return ProfileOut.of(somebody.user_id, said, kyc.state_at(tx.now))

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from pydantic import SecretStr
 
 from libs.kit.crypto.encryption import Encryption, encryption
 from libs.kit.crypto.keyset_file import create_keyset
@@ -19,7 +18,7 @@ from libs.kit.settings import Settings
 async def settings(settings: Settings, tmp_path: Path) -> Settings:
     """The same with a key-encryption key of this test alone."""
     create_keyset(tmp_path / "keyset.json")
-    return settings.model_copy(update={"encryption_key_url": SecretStr(f"file://{tmp_path}/keyset.json")})
+    return settings.model_copy(update={"encryption_key_url": f"file://{tmp_path}/keyset.json"})
 
 
 @pytest.fixture
