@@ -12,7 +12,7 @@ from libs.kit.db import Tx
 from libs.kit.http.app import Db, RequestCause
 from libs.schema.auth import RiskTolerance
 from libs.schema.values import Amount, Currency
-from services.auth.api.parts import HowSealed, Somebody, Person
+from services.auth.api.parts import HowSealed, Person, Somebody
 from services.auth.commands.profile import change_profile
 from services.auth.model.kyc import KycState
 from services.auth.model.particulars import Particulars, ParticularsPatch, Sum
