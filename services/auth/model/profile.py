@@ -79,8 +79,9 @@ class Profile(TenantOwned, Base):
     def change(self, after: Particulars, keyring: Keyring, at: datetime) -> list[RiskSettingsChanged]:
         """Keep what the person says now; tells of it when it is about their risk."""
         before = self.open(keyring)
+        known = _sealed_texts(before)
         for column, text in _sealed_texts(after).items():
-            if text != _sealed_texts(before)[column]:
+            if text != known[column]:
                 setattr(self, column, self._sealed(keyring, column, text))
         self.risk_tolerance = after.risk_tolerance
         self.max_daily_loss, self.max_daily_loss_currency = after.max_daily_loss.amount, after.max_daily_loss.currency
