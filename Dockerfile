@@ -24,7 +24,9 @@ RUN printf '#!/opt/fillstream/bin/python\nfrom fillstream.cli.main import main\n
     && /opt/fillstream/bin/python -m compileall -q /opt/fillstream/app
 
 FROM python:${PYTHON}-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin fillstream
+# A volume that is mounted at /keys for the first time takes on its owner.
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin fillstream \
+    && install --directory --owner 10001 --mode 700 /keys
 COPY --from=build /opt/fillstream /opt/fillstream
 ENV PATH=/opt/fillstream/bin:$PATH \
     PYTHONPATH=/opt/fillstream/app \

@@ -62,7 +62,6 @@ async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
             {
                 "database_url": endpoints.database_url,
                 "kafka_bootstrap": endpoints.kafka_bootstrap,
-                "auth_key_secret": "only-for-this-benchmark-and-long-enough",
                 "encryption_key_url": _keyset(home),
                 "log_level": "WARNING",
             }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,22 +108,9 @@ def _embedded(where: Path, endpoints: Endpoints) -> Installation:
         {
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
-            "auth_key_secret": _kept_secret(where / "auth_key_secret"),
             "encryption_key_url": _kept_keyset(where / "keyset.json"),
         }
     )
-
-
-def _kept_secret(path: Path) -> str:
-    """A random secret that is made once and readable by its owner alone; the first of several processes makes it."""
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        draft.touch(0o600)
-        draft.write_text(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_text()
 
 
 def _kept_keyset(path: Path) -> str:

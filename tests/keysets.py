@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import json
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
-from libs.kit.crypto.keyset_file import create_keyset
+from libs.kit.crypto.keyset_file import KeysetFile, create_keyset
+from services.auth.keys import KeyVault
 
 
 @cache
@@ -18,3 +21,14 @@ def keyset_url() -> str:
     path = Path(folder.name) / "keyset.json"
     create_keyset(path)
     return path.as_uri()
+
+
+def keys_in(url: str) -> list[str]:
+    """The key-encryption keys at an address, which nobody else may see."""
+    document = json.loads(Path(urlsplit(url).path).read_text())
+    return [str(one["key"]) for one in document["keys"]]
+
+
+def vault_at(url: str) -> KeyVault:
+    """What opens the signing keys that are wrapped by the keyset at an address."""
+    return KeyVault(KeysetFile(Path(urlsplit(url).path)))

@@ -14,12 +14,13 @@ import typer
 from fillstream.cli.shell import fail, progress_bar, report, run_on_servers
 from fillstream.contexts import Context, load_all
 from fillstream.installation import Installation
+from libs.kit.crypto.addresses import key_encryption
 from libs.kit.crypto.encryption import encryption
 from libs.kit.crypto.keyring import Unsealable
 from libs.kit.crypto.keyset_file import create_keyset
 from libs.kit.crypto.rotation import Rotation, keeps_secrets
-from libs.kit.db import database, utc_now
-from services.auth.commands.signing_keys import rotate_signing_key
+from libs.kit.db import Tx, database, utc_now
+from services.auth.commands.signing_keys import rewrap_signing_keys, rotate_signing_key
 from services.auth.settings import Settings as AuthSettings
 from services.auth.tokens import Issuing
 
@@ -69,6 +70,8 @@ async def _rotate_kek(where: Installation) -> None:
     for context in contexts:
         async with _rotation(where, context) as rotation:
             await _rewrap(rotation, context)
+    async with _issuing(where) as (tx, issuing):
+        await rewrap_signing_keys(tx, issuing)
 
 
 async def _rewrap(rotation: Rotation, context: Context) -> None:
@@ -111,10 +114,16 @@ async def _renew(rotation: Rotation, context: Context, tenants: Sequence[UUID], 
 
 
 async def _rotate_signing_key(where: Installation) -> None:
-    settings = where.settings(AuthSettings)
-    async with database(settings, "auth") as db, db.work() as tx:
-        key = await rotate_signing_key(tx, Issuing.of(settings))
+    async with _issuing(where) as (tx, issuing):
+        key = await rotate_signing_key(tx, issuing)
     typer.echo(f"key {key.kid} signs from {key.active_from:%Y-%m-%d %H:%M:%S} UTC on")
+
+
+@asynccontextmanager
+async def _issuing(where: Installation) -> AsyncIterator[tuple[Tx, Issuing]]:
+    settings = where.settings(AuthSettings)
+    async with database(settings, "auth") as db, key_encryption(settings) as guard, db.work() as tx:
+        yield tx, Issuing.of(settings, guard)
 
 
 def _contexts() -> list[Context]:

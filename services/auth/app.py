@@ -37,8 +37,7 @@ def _own_keys(db: Database, issuing: Issuing) -> KeySource:
 
 @asynccontextmanager
 async def service(settings: Settings) -> AsyncIterator[Service]:
-    """The context at work. Raises KeySealed when the secret does not open the signing key."""
-    issuing = Issuing.of(settings)
+    """The context at work. Raises KeyTrouble when the key-encryption key does not open the signing key."""
     async with (
         database(settings, "auth") as db,
         relay(db, settings) as relay_,
@@ -46,6 +45,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
         encryption(settings) as encryption_,
     ):
+        issuing = Issuing.of(settings, encryption_.guard)
         keys = _own_keys(db, issuing)
         await keys()
         tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience)

@@ -1,28 +1,17 @@
-"""How are private signing keys kept? Encrypted with AES-256-GCM under a key derived from the installation's secret."""
+"""How are private signing keys kept? Wrapped by the installation's key-encryption key, each bound to its id."""
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OKPKey
-from pydantic import SecretStr
 
-from libs.kit.errors import Fatal
+from libs.kit.crypto.key_encryption import Binding, KeyEncryption, WrappedKey
 from libs.kit.security import ALGORITHM
 
-_NONCE_BYTES = 12
-_KEY_BYTES = 32
-_PURPOSE = b"fillstream auth signing keys v1"
-
-
-class KeySealed(Fatal):
-    """The private key can't be opened with the secret that is configured."""
+_KEPT_KEYS = 16
+"""More than sign at once; those of long ago need not stay in memory."""
 
 
 def generate_key() -> OKPKey:
@@ -42,30 +31,34 @@ def public_jwk(key: OKPKey) -> dict[str, str]:
     return {name: value for name, value in key.as_dict(private=False).items() if isinstance(value, str)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class KeyVault:
-    """Seals private keys for the database and opens them again."""
+    """Wraps private keys for the database and opens them again; those that are open stay so in memory.
 
-    _cipher: AESGCM = field(repr=False)
+    Its methods raise KeyServiceAway and KeyRefused.
+    """
 
-    @classmethod
-    def of(cls, secret: SecretStr) -> KeyVault:
-        """The vault of an installation."""
-        derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(secret.get_secret_value().encode())
-        return cls(AESGCM(derived))
+    guard: KeyEncryption
+    _opened: dict[str, OKPKey] = field(default_factory=dict, repr=False)
 
-    def seal(self, key: OKPKey) -> bytes:
-        """Nonce and ciphertext; bound to the key's id, so that rows can't be swapped."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, json.dumps(key.as_dict(private=True)).encode(), key_id(key).encode())
+    async def seal(self, key: OKPKey) -> WrappedKey:
+        """The key pair for the database; bound to its id, so that rows can't be swapped."""
+        return await self.guard.wrap(json.dumps(key.as_dict(private=True)).encode(), _binding(key_id(key)))
 
-    def open(self, kid: str, sealed: bytes) -> OKPKey:
-        """The key pair. Raises KeySealed when it was sealed with another secret, or is damaged."""
-        try:
-            plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], kid.encode())
-        except (InvalidTag, ValueError):
-            raise KeySealed(
-                f"FILLSTREAM_AUTH_KEY_SECRET does not open the signing key {kid}: "
-                "set the secret that it was made with, or delete the key's row"
-            ) from None
-        return OKPKey.import_key(json.loads(plain))
+    async def open(self, kid: str, wrapped: WrappedKey) -> OKPKey:
+        """The key pair of an id, which never changes. Raises Unwrappable when it is damaged."""
+        opened = self._opened.get(kid)
+        if opened is not None:
+            return opened
+        if len(self._opened) >= _KEPT_KEYS:
+            self._opened.clear()
+        self._opened[kid] = OKPKey.import_key(json.loads(await self.guard.unwrap(wrapped, _binding(kid))))
+        return self._opened[kid]
+
+    async def rewrap(self, kid: str, wrapped: WrappedKey) -> WrappedKey:
+        """The same pair, wrapped by the newest key-encryption key. Raises Unwrappable."""
+        return await self.guard.rewrap(wrapped, _binding(kid))
+
+
+def _binding(kid: str) -> Binding:
+    return Binding("auth", None, f"signing_key {kid}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from libs.kit.settings import Settings as KitSettings
 
@@ -12,8 +12,6 @@ from libs.kit.settings import Settings as KitSettings
 class Settings(KitSettings):
     """What every service reads, and how long tokens and keys live."""
 
-    auth_key_secret: Annotated[SecretStr, Field(min_length=32)]
-    """Opens the private signing keys, which the database holds encrypted. Random, at least 32 characters."""
     auth_access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     auth_refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 86_400
     auth_key_overlap_seconds: Annotated[int, Field(ge=0)] = 3_600

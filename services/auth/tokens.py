@@ -12,6 +12,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from libs.kit.crypto.key_encryption import KeyEncryption
 from libs.kit.errors import Unauthenticated
 from libs.kit.ids import uuid7
 from libs.kit.security import ACCESS_TOKEN_TYPE, ALGORITHM
@@ -64,10 +65,10 @@ class Issuing:
     key_lead: timedelta
 
     @classmethod
-    def of(cls, settings: Settings) -> Issuing:
-        """What the settings say."""
+    def of(cls, settings: Settings, guard: KeyEncryption) -> Issuing:
+        """What the settings say, with private keys that a key-encryption key guards."""
         return cls(
-            KeyVault.of(settings.auth_key_secret),
+            KeyVault(guard),
             settings.token_issuer,
             settings.token_audience,
             timedelta(seconds=settings.auth_access_token_seconds),

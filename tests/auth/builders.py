@@ -13,13 +13,14 @@ from httpx2 import AsyncClient, Response
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
+from libs.kit.crypto.key_encryption import WrappedKey
 from libs.kit.ids import uuid7
 from libs.kit.security import TokenVerifier
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
+from tests.keysets import vault_at
 from tests.world import World
 
-SECRET = "a made-up secret of more than 32 characters"
 PASSWORD = "correct horse battery staple"
 EMAIL = "ada@example.com"
 _JSON = {"content-type": "application/json"}
@@ -80,13 +81,13 @@ def verifier(client: AsyncClient) -> TokenVerifier:
 def issuing(world: World) -> Issuing:
     settings = world.settings_of("auth")
     assert isinstance(settings, Settings)
-    return Issuing.of(settings)
+    return Issuing.of(settings, vault_at(settings.encryption_key_url or "").guard)
 
 
 async def private_key(world: World) -> OKPKey:
-    """The key that auth signs with now, stolen from its database with its secret."""
-    row = (await world.fetch("SELECT kid, sealed_private_key FROM auth.signing_key ORDER BY active_from DESC"))[0]
-    return issuing(world).vault.open(row["kid"], row["sealed_private_key"])
+    """The key that auth signs with now, stolen from its database with the key that wrapped it."""
+    row = (await world.fetch("SELECT * FROM auth.signing_key ORDER BY active_from DESC"))[0]
+    return await issuing(world).vault.open(row["kid"], WrappedKey(row["sealed_private_key"], row["wrapped_by"]))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What do tests of auth stand on? Auth at work, with a made-up secret."""
+"""What do tests of auth stand on? Auth at work."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx2 import AsyncClient
 
-from tests.auth.builders import SECRET
 from tests.world import Running, World
-
-
-@pytest.fixture(autouse=True)
-def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FILLSTREAM_AUTH_KEY_SECRET", SECRET)
 
 
 @pytest.fixture

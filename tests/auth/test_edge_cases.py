@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient
 
+from libs.kit.crypto.key_encryption import KeyRefused
+from libs.kit.crypto.keyset_file import create_keyset
 from libs.kit.ids import uuid7
 from libs.schema.auth import UserRegistered
-from services.auth.keys import KeySealed
-from tests.auth.builders import EMAIL, PASSWORD, a_person, again, log_in, refresh, register, verifier
+from services.auth.commands.signing_keys import rewrap_signing_keys
+from tests.auth.builders import EMAIL, PASSWORD, a_person, again, bearer, issuing, log_in, refresh, register, verifier
 from tests.world import Running, World
 
 
@@ -168,10 +171,26 @@ async def test_replicas_that_start_at_once_make_one_key(world: World) -> None:
     assert (await world.fetch("SELECT count(*) FROM auth.signing_key"))[0][0] == 1
 
 
-async def test_another_secret_does_not_open_the_key_and_says_so_at_the_start(auth: Running, world: World) -> None:
-    with pytest.raises(KeySealed, match="FILLSTREAM_AUTH_KEY_SECRET does not open"):
-        async with world.running("auth", auth_key_secret="another secret, just as long as the first"):
+async def test_another_keyset_does_not_open_the_key_and_says_so_at_the_start(
+    auth: Running, world: World, tmp_path: Path
+) -> None:
+    create_keyset(tmp_path / "another.json")
+    with pytest.raises(KeyRefused, match=r"another\.json has no key"):
+        async with world.running("auth", encryption_key_url=(tmp_path / "another.json").as_uri()):
             pass
+
+
+async def test_signing_goes_on_while_its_key_is_wrapped_anew(auth: Running, client: AsyncClient, world: World) -> None:
+    person = await a_person(client)
+    before = await world.fetch("SELECT wrapped_by FROM auth.signing_key")
+    await issuing(world).vault.guard.renew()
+    async with auth.db.work() as tx:
+        await rewrap_signing_keys(tx, issuing(world))
+    async with world.running("auth") as replica:
+        for one in (client, await replica.anonymous()):
+            newer = (await log_in(one)).json()["access_token"]
+            assert (await client.get("/v1/me", headers=bearer(newer))).json()["user_id"] == person.user_id
+    assert await world.fetch("SELECT wrapped_by FROM auth.signing_key") != before
 
 
 async def test_a_workspace_sees_its_own_members_alone(auth: Running, client: AsyncClient) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import structlog
 from httpx2 import AsyncClient
 from pydantic import ValidationError
 
+from libs.kit.crypto.key_encryption import KeyRefused, Unwrappable
+from libs.kit.crypto.keyset_file import create_keyset
 from libs.kit.logging import configure_logging
-from services.auth.keys import KeySealed, KeyVault, generate_key, key_id
-from services.auth.settings import Settings
-from tests.auth.builders import PASSWORD, SECRET, a_person, log_in, private_key, refresh, register
+from services.auth.keys import generate_key, key_id
+from tests.auth.builders import PASSWORD, a_person, log_in, private_key, refresh, register
+from tests.keysets import keys_in, keyset_url, vault_at
 from tests.world import Running, World
 
 
@@ -51,7 +55,8 @@ async def test_no_secret_is_logged_even_when_everything_fails(
     assert "request_failed" in logged
     assert "membership" in logged, "the failures are not told"
     tokens = [person.access_token, person.refresh_token, newer["access_token"], newer["refresh_token"]]
-    for secret in (PASSWORD, "not the password", SECRET, str(private), "$argon2id$", *tokens):
+    guards = keys_in(keyset_url())
+    for secret in (PASSWORD, "not the password", *guards, str(private), "$argon2id$", *tokens):
         assert secret not in logged
     assert person.refresh_token.partition(".")[2] not in logged
 
@@ -67,22 +72,18 @@ async def test_the_database_holds_no_secret_in_the_open(client: AsyncClient, wor
         assert secret not in kept
 
 
-def test_a_private_key_opens_with_its_secret_and_its_id_alone(auth_settings: Settings) -> None:
-    vault, key = KeyVault.of(auth_settings.auth_key_secret), generate_key()
-    sealed = vault.seal(key)
+async def test_a_private_key_opens_with_its_key_encryption_key_and_its_id_alone(tmp_path: Path) -> None:
+    create_keyset(tmp_path / "keyset.json")
+    url, key = (tmp_path / "keyset.json").as_uri(), generate_key()
+    wrapped = await vault_at(url).seal(key)
 
-    assert vault.open(key_id(key), sealed).as_dict(private=True) == key.as_dict(private=True)
-    for kid, damaged in (("another", sealed), (key_id(key), sealed[:-1] + bytes([sealed[-1] ^ 1])), (key_id(key), b"")):
-        with pytest.raises(KeySealed):
-            vault.open(kid, damaged)
-
-
-def test_a_short_secret_is_refused_and_not_repeated(world: World) -> None:
-    with pytest.raises(ValidationError) as refused:
-        world.settings_of("auth", auth_key_secret="hunter2")
-
-    assert "auth_key_secret" in str(refused.value)
-    assert "hunter2" not in str(refused.value)
+    assert (await vault_at(url).open(key_id(key), wrapped)).as_dict(private=True) == key.as_dict(private=True)
+    flipped = replace(wrapped, ciphertext=wrapped.ciphertext[:-1] + bytes([wrapped.ciphertext[-1] ^ 1]))
+    for kid, damaged in (("another", wrapped), (key_id(key), flipped), (key_id(key), replace(wrapped, ciphertext=b""))):
+        with pytest.raises(Unwrappable):
+            await vault_at(url).open(kid, damaged)
+    with pytest.raises(KeyRefused):
+        await vault_at(keyset_url()).open(key_id(key), wrapped)
 
 
 def test_keys_must_outlive_the_tokens_that_they_sign(world: World) -> None:
@@ -90,12 +91,6 @@ def test_keys_must_outlive_the_tokens_that_they_sign(world: World) -> None:
         world.settings_of("auth", auth_access_token_seconds=601, auth_key_overlap_seconds=600)
 
 
-@pytest.fixture
-def auth_settings(world: World) -> Settings:
-    settings = world.settings_of("auth")
-    assert isinstance(settings, Settings)
-    return settings
-
-
 async def test_the_running_service_repeats_none_of_its_secrets(auth: Running) -> None:
-    assert SECRET not in repr(auth.service.http.state.issuing)
+    shown = repr((auth.service.http.state.issuing, auth.service.http.state.encryption))
+    assert not [key for key in keys_in(keyset_url()) if key in shown]

@@ -34,7 +34,6 @@ _SETTINGS: Mapping[str, object] = {
     "orders_venue_timeframe": "1m",
     # Valued at closes that lie in the past, a fill changes few of them.
     "portfolio_mark_timeframe": "5m",
-    "auth_key_secret": "not much of a secret, but a long one",
     "encryption_key_url": keyset_url(),
     # A clock that jumps by an hour ends no session.
     "auth_access_token_seconds": 86_400,

@@ -24,7 +24,6 @@ from libs.schema.catalogue import TOPICS
 from tests.keysets import keyset_url
 
 _numbers = count(1)
-_SECRET = "not much of a secret, but a long one"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class Servers:
             "kafka_bootstrap": self.endpoints.kafka_bootstrap,
             "kafka_prefix": f"{name}-",
             "kafka_partitions": 2,
-            "auth_key_secret": _SECRET,
             "encryption_key_url": keyset_url(),
         }
         where = Installation(values).sibling_database(name)

@@ -19,13 +19,15 @@ from fillstream.contexts import load, names
 from fillstream.embedded.home import open_home
 from fillstream.embedded.jars import kafka_version, locked_jars
 from fillstream.embedded.stack import kafka_runtime
+from libs.kit.crypto.rotation import keeps_secrets
 from libs.kit.settings import Settings
 from tests.deploy.compose import COMPOSE_FILE, ENV_FILE, ROOT, Container, compose, containers, env_file
 from tests.deploy.test_gateway import free_port, listens
 from tests.world import eventually
 
 SERVICES = names()
-FIRST_PARTY = [*SERVICES, "migrate"]
+COMMANDS = ["migrate", "keys"]
+FIRST_PARTY = [*SERVICES, *COMMANDS]
 
 
 def specification() -> jsonschema.protocols.Validator:
@@ -74,7 +76,7 @@ def test_only_the_gateway_and_prometheus_are_reached_from_outside_and_on_loopbac
 
 @pytest.mark.parametrize("name", FIRST_PARTY)
 def test_every_variable_is_a_setting_of_its_service(name: str) -> None:
-    kind = Settings if name == "migrate" else load(name).settings
+    kind = Settings if name in COMMANDS else load(name).settings
     variables = containers()[name].environment
 
     assert {v for v in variables if v.removeprefix("FILLSTREAM_").lower() not in kind.model_fields} == set()
@@ -88,7 +90,19 @@ def test_each_service_logs_in_as_a_user_of_its_own_and_knows_no_administrator() 
         assert box.environment["FILLSTREAM_DATABASE_URL"].startswith(f"postgresql://fillstream_{name}:")
         assert env_file()["POSTGRES_PASSWORD"] not in str(box.spec)
         assert "env_file" not in box.spec
-    assert [n for n, box in containers().items() if env_file()["AUTH_KEY_SECRET"] in str(box.spec)] == ["auth"]
+
+
+def test_key_encryption_keys_are_where_secrets_are_kept_alone_and_made_by_one() -> None:
+    mounts = {name: [v for v in box.spec.get("volumes", []) if "/keys" in v] for name, box in containers().items()}
+
+    assert {name: found for name, found in mounts.items() if found} == {
+        "keys": ["keys:/keys"],
+        "auth": ["keys:/keys:ro"],
+    }
+    keepers = {name for name in SERVICES if keeps_secrets(load(name).metadata)}
+    urls = {name: box.environment.get("FILLSTREAM_ENCRYPTION_KEY_URL") for name, box in containers().items()}
+    assert {name for name, url in urls.items() if url == "file:///keys/keyset.json"} == {*keepers, "keys"}
+    assert containers()["keys"].command == ["fillstream", "keys", "create", "/keys/keyset.json"]
 
 
 def test_secrets_stand_in_the_env_file_alone_and_are_marked() -> None:
@@ -116,7 +130,9 @@ def test_nothing_starts_before_what_it_stands_on() -> None:
     assert waits["migrate"] == {"postgres": healthy, "kafka": healthy}
     assert waits["logins"] == {"migrate": done}
     for name in SERVICES:
-        assert waits[name] == {"logins": done, "postgres": healthy, "kafka": healthy}
+        keys = {"keys": done} if name == "auth" else {}
+        assert waits[name] == {"logins": done, "postgres": healthy, "kafka": healthy} | keys
+    assert waits["keys"] == {"migrate": done}
     assert waits["gateway"] == dict.fromkeys(SERVICES, healthy)
     for name, conditions in waits.items():
         for on, condition in conditions.items():

@@ -83,7 +83,7 @@ async def an_installation(stack: Endpoints, template: str) -> AsyncIterator[Inst
     where = Installation(
         {
             "database_url": stack.database_url, "kafka_bootstrap": stack.kafka_bootstrap, "kafka_prefix": f"{name}-",
-            "kafka_partitions": 2, "http_port": 0, "auth_key_secret": "not much of a secret, but a long one",
+            "kafka_partitions": 2, "http_port": 0,
             "encryption_key_url": keyset_url(),
         }
     ).sibling_database(name)  # fmt: skip

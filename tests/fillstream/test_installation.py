@@ -13,6 +13,7 @@ from fillstream.embedded.stack import Endpoints, running_endpoints
 from fillstream.installation import ConfigurationError, Installation, has_own_servers, home, installation, prepare
 from fillstream.supervise import ServiceProcess
 from libs.kit.settings import Settings
+from tests.keysets import keys_in
 
 URL = "postgresql://someone:hush-hush@127.0.0.1:5432/fillstream"
 OWN = {"FILLSTREAM_DATABASE_URL": URL, "FILLSTREAM_KAFKA_BOOTSTRAP": "127.0.0.1:9092"}
@@ -22,7 +23,7 @@ KNOWN = {"database_url": URL, "kafka_bootstrap": "127.0.0.1:9092"}
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Nothing of the caller's environment counts here."""
-    for name in (*OWN, "FILLSTREAM_HTTP_PORT", "FILLSTREAM_HOME", "FILLSTREAM_AUTH_KEY_SECRET"):
+    for name in (*OWN, "FILLSTREAM_HTTP_PORT", "FILLSTREAM_HOME", "FILLSTREAM_AUTH_HASHING_THREADS"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -73,21 +74,19 @@ def test_a_bad_value_is_told_by_its_variable_and_without_the_secret(
 def test_a_missing_value_is_told_by_its_variable() -> None:
     with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_DATABASE_URL: Field required$"):
         Installation().settings(Settings)
-    with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_KEY_SECRET: Field required$"):
-        Installation(KNOWN).of(load("auth"))
-    with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_KEY_SECRET: Value should have at least 32") as told:
-        Installation(KNOWN | {"auth_key_secret": "hush-hush"}).of(load("auth"))
+    with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_HASHING_THREADS: Input should be greater") as told:
+        Installation(KNOWN | {"auth_hashing_threads": 0}).of(load("auth"))
     assert "hush-hush" not in str(told.value)
 
 
 def test_a_contradiction_between_two_values_names_both() -> None:
-    where = Installation(KNOWN | {"auth_key_secret": "s" * 32, "auth_key_overlap_seconds": 5})
+    where = Installation(KNOWN | {"auth_key_overlap_seconds": 5})
     with pytest.raises(ConfigurationError, match="auth_key_overlap_seconds must be at least auth_access_token_seconds"):
         where.of(load("auth"))
 
 
 def test_secrets_are_in_no_representation() -> None:
-    where = Installation(KNOWN | {"auth_key_secret": "hush-hush, and that 32 characters long"})
+    where = Installation(KNOWN | {"encryption_vault_token": "hush-hush"})
     shown = [
         where,
         Endpoints(URL, "127.0.0.1:9092"),
@@ -123,11 +122,12 @@ async def test_preparing_may_be_repeated(where: Installation) -> None:
     await prepare(where)
 
 
-def test_the_secret_of_a_home_is_made_once_and_private(tmp_path: Path) -> None:
-    from fillstream.installation import _kept_secret
+def test_the_keyset_of_a_home_is_made_once_and_private(tmp_path: Path) -> None:
+    from fillstream.installation import _kept_keyset
 
-    first = _kept_secret(tmp_path / "secret")
-    assert len(first) >= 32
-    assert _kept_secret(tmp_path / "secret") == first
-    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
-    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    url = _kept_keyset(tmp_path / "keyset.json")
+    first = keys_in(url)
+    assert _kept_keyset(tmp_path / "keyset.json") == url
+    assert keys_in(url) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["keyset.json"]
+    assert stat.S_IMODE((tmp_path / "keyset.json").stat().st_mode) == 0o600

@@ -25,7 +25,6 @@ from tests.keysets import keyset_url
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
-_SECRET = "not much of a secret, but a long one"
 _TOKEN_SECONDS = 3_600
 
 
@@ -66,7 +65,6 @@ def _installation(endpoints: Endpoints) -> Installation:
         {
             "database_url": endpoints.database_url,
             "kafka_bootstrap": endpoints.kafka_bootstrap,
-            "auth_key_secret": _SECRET,
             "encryption_key_url": keyset_url(),
             "auth_access_token_seconds": _TOKEN_SECONDS,
             "http_port": port,

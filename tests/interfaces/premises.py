@@ -12,21 +12,21 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from joserfc.jwk import OKPKey
 from starlette.types import ASGIApp
 
-from fillstream.contexts import load, load_all
+from fillstream.contexts import load_all
 from fillstream.gateway import gateway
 from fillstream.inflight import InFlight, watch_in_flight
 from fillstream.installation import Installation
 from fillstream.serve import Serving, serving
+from libs.kit.crypto.key_encryption import WrappedKey
 from libs.kit.db import database
 from libs.kit.settings import Settings
 from services.auth.commands.staff import grant_admin
-from services.auth.keys import KeyVault
-from services.auth.settings import Settings as AuthSettings
 from tests.auth.builders import Forger
 from tests.auth.builders import Person as Session
 from tests.interfaces.expectations import EXPECTATIONS, GATEWAY, ROLES, Scoped
 from tests.interfaces.people import Call, Person
 from tests.interfaces.routes import method_of, path_of, served
+from tests.keysets import vault_at
 from tests.orders.builders import a_bar, ahead
 
 ALL_SCOPES = " ".join(sorted({e.scope for e in EXPECTATIONS.values() if isinstance(e, Scoped) and e.scope}))
@@ -130,10 +130,9 @@ async def _nobody(*_: object) -> None:
 
 
 async def _signing_key(where: Installation, admin: asyncpg.Connection) -> OKPKey:
-    [row] = await admin.fetch("SELECT kid, sealed_private_key FROM auth.signing_key")
-    settings = where.of(load("auth"))
-    assert isinstance(settings, AuthSettings)
-    return KeyVault.of(settings.auth_key_secret).open(row["kid"], row["sealed_private_key"])
+    [row] = await admin.fetch("SELECT * FROM auth.signing_key")
+    vault = vault_at(where.settings(Settings).encryption_key_url or "")
+    return await vault.open(row["kid"], WrappedKey(row["sealed_private_key"], row["wrapped_by"]))
 
 
 @dataclass(frozen=True)

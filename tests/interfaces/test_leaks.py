@@ -65,4 +65,4 @@ def test_settings_that_are_secret_are_told_by_their_types() -> None:
 
 
 def test_every_secret_setting_of_every_context_is_planted() -> None:
-    assert {"database_url", "kafka_sasl_password", "auth_key_secret"} <= set(planted_settings())
+    assert {"database_url", "kafka_sasl_password", "encryption_vault_token"} <= set(planted_settings())

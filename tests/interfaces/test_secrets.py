@@ -13,7 +13,6 @@ import asyncpg
 import httpx2
 import psutil
 import pytest
-from pydantic import SecretStr
 
 from fillstream.contexts import Context, load_all, names
 from fillstream.embedded.home import open_home
@@ -23,8 +22,8 @@ from fillstream.embedded.stack import kafka_runtime, remove_home
 from fillstream.inflight import watch_in_flight
 from fillstream.installation import Installation, prepare
 from libs.kit.backbone import BACKBONE_TABLES
+from libs.kit.crypto.key_encryption import WrappedKey
 from libs.kit.settings import Settings
-from services.auth.keys import KeyVault
 from tests.interfaces.expectations import EXPECTATIONS, Scoped
 from tests.interfaces.exposed import all_files, all_topics, whole_database
 from tests.interfaces.leaks import Secret, leaks
@@ -32,7 +31,7 @@ from tests.interfaces.people import Call
 from tests.interfaces.planting import planted_settings, variables
 from tests.interfaces.premises import let_trade
 from tests.interfaces.visitors import Visitors
-from tests.keysets import keyset_url
+from tests.keysets import keys_in, keyset_url, vault_at
 from tests.system.commands import Program, becomes, fillstream, running
 from tests.world import eventually
 
@@ -186,10 +185,11 @@ async def evidence(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ev
             command_line = "\0".join(psutil.Process(program.process.pid).cmdline()).encode()
             assert await program.end(15) == 0
         tokens = await site.execute("SELECT token_hash FROM auth.refresh_token")
-        sealed = await site.execute("SELECT kid, sealed_private_key FROM auth.signing_key")
-        private = [_private(site, row) for row in sealed]
+        sealed = await site.execute("SELECT kid, sealed_private_key, wrapped_by FROM auth.signing_key")
+        private = [await _private(row) for row in sealed]
         planted = [Secret.of(f"setting {name}", value) for name, value in site.planted.items()]
         superuser = Secret.of("superuser's password", site.postgres.url.split(":")[2].partition("@")[0])
+        planted += [Secret.of("key-encryption key", key) for key in keys_in(keyset_url())]
         keys = [Secret.of("private signing key", key) for key in private]
         keys += [Secret("private signing key in bytes", _unpadded(key)) for key in private]
         yield Evidence(
@@ -207,10 +207,10 @@ async def evidence(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ev
         )  # fmt: skip
 
 
-def _private(site: Site, row: asyncpg.Record) -> str:
+async def _private(row: asyncpg.Record) -> str:
     """The secret half of a key, which is text in a JSON Web Key."""
-    vault = KeyVault.of(SecretStr(site.planted["auth_key_secret"]))
-    return str(vault.open(row["kid"], row["sealed_private_key"]).as_dict(private=True)["d"])
+    key = await vault_at(keyset_url()).open(row["kid"], WrappedKey(row["sealed_private_key"], row["wrapped_by"]))
+    return str(key.as_dict(private=True)["d"])
 
 
 def _unpadded(text: str) -> bytes:

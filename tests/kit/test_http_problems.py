@@ -7,6 +7,8 @@ import json
 import pytest
 from httpx2 import AsyncClient, Response
 
+from libs.kit.crypto.key_encryption import KeyServiceAway
+from libs.kit.http.problems import unexpected
 from tests.kit.api import REJECTIONS, Api
 
 
@@ -188,3 +190,10 @@ async def test_every_path_of_the_document_tells_of_problems(api: Api) -> None:
     for path in document["paths"].values():
         for operation in path.values():
             assert {"400", "401", "403", "404", "409", "413", "422", "503"} <= set(operation["responses"])
+
+
+def test_a_key_service_that_is_away_is_an_outage_and_none_of_its_words_are_told() -> None:
+    answer = unexpected("auth", KeyServiceAway("Vault answers 503 to hunter2"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "hunter2" not in bytes(answer.body).decode()
+    assert "guards our keys" in bytes(answer.body).decode()

@@ -16,9 +16,9 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
-    ("auth", "keys"): "how private signing keys are sealed",
-    ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
+    ("auth", "keys"): "how private signing keys are wrapped",
     ("auth", "kyc_expiry"): "the task that ends verifications when their time is over",
+    ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
     ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",

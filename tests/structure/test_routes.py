@@ -92,8 +92,7 @@ def _of(name: str) -> Document:
 
 
 @pytest.mark.parametrize("name", names())
-async def test_every_route_demands_a_token(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FILLSTREAM_AUTH_KEY_SECRET", "a made-up secret of at least 32 characters")
+async def test_every_route_demands_a_token(world: World, name: str) -> None:
     public = {place for place in PUBLIC if place in {operation.place for operation in operations(_of(name))}}
     async with world.running(name) as running:
         found = await open_operations(running.service.http, _of(name))

@@ -86,8 +86,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     where = Installation(
         {
             "database_url": postgres.url, "kafka_bootstrap": kafka.bootstrap, "http_port": port, "log_level": "ERROR",
-            "auth_key_secret": "not much of a secret, but a long one", "stall_seconds": 10,
-            "encryption_key_url": keyset_url(),
+            "encryption_key_url": keyset_url(), "stall_seconds": 10,
         }
     )  # fmt: skip
     await prepare(where)

@@ -101,7 +101,7 @@ def _trouble(error: ClientError) -> KeyRefused | KeyServiceAway | Unwrappable:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in _WRONG:
-        return Unwrappable(f"AWS KMS answers {code}: the data key is damaged or was moved")
+        return Unwrappable(f"AWS KMS answers {code}: the wrapped key is damaged or was moved")
     if code in _NOT_NOW or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return KeyServiceAway(f"AWS KMS answers {code or status}")
     return KeyRefused(f"AWS KMS answers {code or status}: check the key's name and what we may do with it")
@@ -121,7 +121,7 @@ def _part(answer: Mapping[str, object], name: str, kind: type[Part]) -> Part:
 def _arn(wrapped: WrappedKey) -> str:
     kind, _, arn = wrapped.by.partition(":")
     if kind != _KIND:
-        raise KeyRefused(f"the data key was wrapped by {wrapped.by}, not by AWS KMS")
+        raise KeyRefused(f"the key was wrapped by {wrapped.by}, not by AWS KMS")
     return arn
 
 

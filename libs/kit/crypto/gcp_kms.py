@@ -73,7 +73,7 @@ class GcpKms:
         """The key, whichever version wrapped it. Raises Unwrappable."""
         kind, _, version = wrapped.by.partition(":")
         if kind != _KIND:
-            raise KeyRefused(f"the data key was wrapped by {wrapped.by}, not by Google Cloud KMS")
+            raise KeyRefused(f"the key was wrapped by {wrapped.by}, not by Google Cloud KMS")
         question = _with_checksums(ciphertext=wrapped.ciphertext, additionalAuthenticatedData=binding.associated_data())
         url = f"{self.endpoint}/v1/{version.partition(_VERSIONS)[0]}:decrypt"
         answer = await self.service.ask(url, question, _Decrypted, await self._headers(), when_wrong=Unwrappable)

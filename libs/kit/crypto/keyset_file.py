@@ -57,11 +57,17 @@ class _Keyset(BaseModel):
 
 
 def create_keyset(path: Path) -> None:
-    """Make a keyset with one key, readable by its owner alone, unless there is one; the first of several makes it."""
+    """Make a keyset with one key, readable by its owner alone, unless there is one; the first of several makes it.
+
+    Raises KeyRefused where nothing can be written.
+    """
     if path.exists():
         return
     first = _Key.random()
-    draft = _draft(path, _Keyset(primary=first.id, keys=[first]))
+    try:
+        draft = _draft(path, _Keyset(primary=first.id, keys=[first]))
+    except OSError as error:
+        raise KeyRefused(f"the keyset {path} can't be made: {error.strerror}") from error
     with suppress(FileExistsError):
         path.hardlink_to(draft)
     draft.unlink()
@@ -84,13 +90,13 @@ class KeysetFile:
         """The key. Raises Unwrappable, and KeyRefused when the file has lost the key that wrapped it."""
         kind, _, key_id = wrapped.by.partition(":")
         if kind != "file":
-            raise KeyRefused(f"the data key was wrapped by {wrapped.by}, not by the keyset {self.path}")
+            raise KeyRefused(f"the key was wrapped by {wrapped.by}, not by the keyset {self.path}")
         cipher = self._cipher(await asyncio.to_thread(self._read), key_id)
         nonce, sealed = wrapped.ciphertext[:_NONCE_BYTES], wrapped.ciphertext[_NONCE_BYTES:]
         try:
             return cipher.decrypt(nonce, sealed, binding.associated_data())
         except (InvalidTag, ValueError):
-            raise Unwrappable(f"the data key {binding.key} does not open: it is damaged or was moved") from None
+            raise Unwrappable(f"the wrapped key {binding.key} does not open: it is damaged or was moved") from None
 
     async def rewrap(self, wrapped: WrappedKey, binding: Binding) -> WrappedKey:
         """The same key under the primary key. Raises as `unwrap`."""

@@ -75,11 +75,11 @@ class VaultTransit:
     async def unwrap(self, wrapped: WrappedKey, binding: Binding, /) -> bytes:
         """The key. Raises Unwrappable."""
         if not wrapped.by.startswith(f"{_KIND}:"):
-            raise KeyRefused(f"the data key was wrapped by {wrapped.by}, not by Vault")
+            raise KeyRefused(f"the key was wrapped by {wrapped.by}, not by Vault")
         try:
             question = {"ciphertext": wrapped.ciphertext.decode("ascii"), **_associated(binding)}
         except UnicodeDecodeError:
-            raise Unwrappable(f"the data key {binding.key} is damaged") from None
+            raise Unwrappable(f"the wrapped key {binding.key} is damaged") from None
         answer = await self.service.ask(
             self._url("decrypt"), question, _Decrypted, await self._headers(), when_wrong=Unwrappable
         )

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from libs.kit.crypto.key_encryption import KeyServiceAway
 from libs.kit.errors import FieldError, Rejected
 from libs.kit.logging import logger
 from libs.kit.outages import is_outage, is_unstorable_text
@@ -115,6 +116,10 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 def unexpected(context: str, error: Exception) -> Response:
     """The answer to an error that nobody foresaw: it is logged, and nothing of it is told."""
+    if isinstance(error, KeyServiceAway):
+        log.warning("key_service_away", context=context, error=repr(error))
+        detail = "the service that guards our keys does not answer now; nothing was changed"
+        return problem_response(503, "unavailable", detail, retry_after=_OUTAGE_RETRY_SECONDS)
     if is_outage(error):
         log.warning("database_away", context=context, error=repr(error))
         detail = "the database does not answer now; nothing was changed"

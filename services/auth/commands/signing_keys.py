@@ -24,7 +24,7 @@ async def signing_key(tx: Tx, issuing: Issuing) -> OKPKey:
     signing = signing_at(await signing_keys.current(tx, tx.now - issuing.key_overlap), tx.now)
     if signing is None:
         signing = await _first_key(tx, issuing)
-    return issuing.vault.open(signing.kid, signing.sealed_private_key)
+    return await issuing.vault.open(signing.kid, signing.wrapped)
 
 
 async def _first_key(tx: Tx, issuing: Issuing) -> SigningKey:
@@ -36,9 +36,11 @@ async def _first_key(tx: Tx, issuing: Issuing) -> SigningKey:
 
 async def _add_key(tx: Tx, issuing: Issuing, lead: timedelta) -> SigningKey:
     pair = generate_key()
+    wrapped = await issuing.vault.seal(pair)
     key = SigningKey(
         kid=key_id(pair),
-        sealed_private_key=issuing.vault.seal(pair),
+        sealed_private_key=wrapped.ciphertext,
+        wrapped_by=wrapped.by,
         public_jwk=public_jwk(pair),
         active_from=tx.now + lead,
     )
@@ -59,3 +61,10 @@ async def rotate_signing_key(tx: Tx, issuing: Issuing) -> SigningKey:
         if key.retired_at is None:
             key.give_way(successor)
     return successor
+
+
+async def rewrap_signing_keys(tx: Tx, issuing: Issuing) -> None:
+    """Wrap the private keys that are still of use by the newest key-encryption key. Needs a worker's transaction."""
+    await signing_keys.lock(tx)
+    for key in await signing_keys.current(tx, tx.now - issuing.key_overlap):
+        key.wrap_anew(await issuing.vault.rewrap(key.kid, key.wrapped))

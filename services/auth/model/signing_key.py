@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from libs.kit.crypto.key_encryption import WrappedKey
 from libs.kit.model import Moment
 from services.auth.model.metadata import Base
 
@@ -20,10 +21,21 @@ class SigningKey(Base):
 
     kid: Mapped[str] = mapped_column(primary_key=True)
     sealed_private_key: Mapped[bytes]
+    wrapped_by: Mapped[str]
+    """The key-encryption key that opens the private key."""
     public_jwk: Mapped[dict[str, str]] = mapped_column(JSONB)
     active_from: Mapped[Moment]
     retired_at: Mapped[Moment | None]
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
+
+    @property
+    def wrapped(self) -> WrappedKey:
+        """The private key as it is kept."""
+        return WrappedKey(self.sealed_private_key, self.wrapped_by)
+
+    def wrap_anew(self, wrapped: WrappedKey) -> None:
+        """Keep the same private key in another wrapping."""
+        self.sealed_private_key, self.wrapped_by = wrapped.ciphertext, wrapped.by
 
     def give_way(self, successor: SigningKey) -> None:
         """Stop signing when the successor begins to."""

@@ -30,6 +30,11 @@ def test_of_many_who_make_a_keyset_one_does_and_nothing_else_is_left(tmp_path: P
     assert [one.name for one in tmp_path.iterdir()] == ["keyset.json"]
 
 
+def test_a_folder_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(KeyRefused, match="nowhere/keyset.json can't be made: No such file"):
+        create_keyset(tmp_path / "nowhere/keyset.json")
+
+
 def test_a_keyset_that_is_there_is_never_replaced(path: Path) -> None:
     before = path.read_bytes()
     create_keyset(path)
