@@ -1,9 +1,10 @@
-"""How is it wired? Database, relay, consumer, the heads of audit trails, and the HTTP app, which checks tokens itself."""
+"""How is it wired? Database, relay, consumer, tasks that look at the clock, and the HTTP app, which checks tokens itself."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 
 from joserfc.jwk import KeySet
 
@@ -23,6 +24,7 @@ from services.auth.commands.signing_keys import public_keys
 from services.auth.consumers import handlers
 from services.auth.device_codes import Authorizing
 from services.auth.heads import audit_heads
+from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -45,6 +47,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             relay(db, settings) as relay_,
             encryption(settings) as encryption_,
             consumer(db, settings, handlers(settings)) as consumer_,
+            kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
             revocations(settings) as (revoked, revocations_),
         ):
             issuing = Issuing.of(settings, encryption_.guard)
@@ -52,7 +55,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             await keys()
             async with audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads:
                 tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
-                probes = (relay_, consumer_, heads, revocations_)
+                probes = (relay_, consumer_, expiry, heads, revocations_)
                 http = http_app(
                     "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
                 )
@@ -63,5 +66,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Lockout.of(settings),
                     Authorizing.of(settings),
                     encryption_,
+                    timedelta(days=settings.auth_kyc_valid_days),
                 )
                 yield Service("auth", http, probes)

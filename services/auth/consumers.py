@@ -1,4 +1,4 @@
-"""Who asked over the bus? Every context that tells who did what, and auth itself, which finds out after the answer."""
+"""Who asked over the bus? Contexts that tell who did what, billing that tells plans, and auth itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.schema.audit import INSTALLATION, SecurityActed
 from libs.schema.auth import PasswordResetRequested
+from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from services.auth.commands import audit, passwords
 from services.auth.commands.mails import Mailing
 from services.auth.commands.passwords import Asked
+from services.auth.commands.tiers import change_tiers
 from services.auth.model import SecurityAct
+from services.auth.repository.tiers import Plan
 from services.auth.settings import Settings
 
 
@@ -48,6 +51,12 @@ async def record_acts(tx: Tx, envelopes: Sequence[Envelope[SecurityActed]]) -> N
     await audit.record(tx, [_act(envelope) for envelope in envelopes])
 
 
+@on(EntitlementsChanged)
+async def remember_tiers(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]]) -> None:
+    """A workspace's tier is the plan that it is on."""
+    await change_tiers(tx, [Plan(one.event.workspace_id, one.event.plan, one.sequence) for one in changed])
+
+
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
@@ -57,4 +66,4 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (record_acts, send_resets)
+    return (record_acts, remember_tiers, send_resets)

@@ -37,6 +37,10 @@ class Settings(KitSettings):
     """How long such a lock lasts, and how long a failure is remembered."""
     auth_audit_head_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often the heads of audit trails that grew are signed and told: what is cut off before that may go unnoticed."""
+    auth_kyc_valid_days: Annotated[int, Field(ge=1, le=3_650)] = 730
+    """How long a verification of who somebody is holds."""
+    auth_kyc_expiry_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """How often it is looked for verifications that are over."""
     auth_verification_hours: Annotated[int, Field(ge=1)] = 48
     auth_reset_minutes: Annotated[int, Field(ge=1)] = 30
     mail_token_secret: Annotated[SecretStr, Field(min_length=32)]

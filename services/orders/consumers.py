@@ -1,4 +1,4 @@
-"""Who asked over the bus? Bars, instruments, signals and entitlements, each in our own words."""
+"""Who asked over the bus? Bars, instruments, signals, entitlements and risk settings, each in our own words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Sequence
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.schema.auth import RiskSettingsChanged
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.signals import SignalGenerated
 from services.orders.commands.accounts import change_entitlements
 from services.orders.commands.bars import ClosedBar, keep_markets, list_markets, match_bars
+from services.orders.commands.risk import change_risk_settings
 from services.orders.commands.signals import Wish, trade_signals
 from services.orders.matching import Bar
 from services.orders.repository.accounts import Entitled
 from services.orders.repository.markets import Listing
+from services.orders.repository.risk import RiskSettings
 from services.orders.settings import Settings
 
 
@@ -30,6 +33,12 @@ async def remember_entitlements(tx: Tx, changed: Sequence[Envelope[EntitlementsC
     """Whether signals are traded depends on the plan."""
     said = [Entitled(one.event.workspace_id, one.event.plan, one.event.auto_trading, one.sequence) for one in changed]
     await change_entitlements(tx, said)
+
+
+@on(RiskSettingsChanged)
+async def remember_risk_settings(tx: Tx, changed: Sequence[Envelope[RiskSettingsChanged]]) -> None:
+    """What a person wants to risk is kept beside their accounts; no order is held to it yet."""
+    await change_risk_settings(tx, [_risk_settings(one) for one in changed])
 
 
 def handlers(settings: Settings) -> Handlers:
@@ -53,7 +62,20 @@ def handlers(settings: Settings) -> Handlers:
         """A signal is traded where its workspace allows it."""
         await trade_signals(tx, venue, [_wish(one) for one in generated])
 
-    return (take_orders_for_it, remember_entitlements, fill_orders, order_what_strategies_want)
+    return (
+        take_orders_for_it,
+        remember_entitlements,
+        remember_risk_settings,
+        fill_orders,
+        order_what_strategies_want,
+    )
+
+
+def _risk_settings(told: Envelope[RiskSettingsChanged]) -> RiskSettings:
+    event = told.event
+    return RiskSettings(
+        event.workspace_id, event.user_id, event.risk_tolerance, event.max_daily_loss, event.currency, told.sequence
+    )
 
 
 def _closed_bar(told: Envelope[BarClosed]) -> ClosedBar:

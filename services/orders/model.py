@@ -325,3 +325,17 @@ class Entitlement(Base):
     auto_trading: Mapped[bool]
     sequence: Mapped[int] = mapped_column(BigInteger)
     """Of the event that said so; an older one changes nothing."""
+
+
+class RiskSetting(Base):
+    """What a workspace's person wants to risk, as auth last said. Kept for a later change: no order is held to it yet."""
+
+    __tablename__ = "risk_setting"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    risk_tolerance: Mapped[str]
+    max_daily_loss: Mapped[Money]
+    currency: Mapped[str]
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    """Of the event that said so; an older one changes nothing."""

@@ -52,8 +52,8 @@ async def test_a_person_who_logged_in_sees_who_they_are(client: AsyncClient) -> 
         "user_id": person.user_id, "email": "ada@example.com", "email_verified": False, "username": None,
         "first_name": "Ada", "last_name": "Lovelace", "avatar_url": None, "phone_number": None, "time_zone": "UTC",
         "language": "en", "preferences": {}, "platform_role": "USER", "is_active": True, "password_changed_at": None,
-        "workspace": {"id": person.workspace_id, "name": "Personal", "role": "OWNER"},
-        "scopes": sorted(set(ALL_SCOPES) - {"marketdata:write"}),
+        "workspace": {"id": person.workspace_id, "name": "Personal", "role": "OWNER"}, "tier": None,
+        "scopes": sorted(set(ALL_SCOPES) - SCOPES_OF_ROLE[PlatformRole.ADMIN]),
     }  # fmt: skip
 
 
@@ -137,7 +137,7 @@ async def test_an_admin_may_write_market_data_from_the_next_token_on(auth: Runni
     before = await verifier(client).verify(person.access_token)
     after = await verifier(client).verify((await log_in(client)).json()["access_token"])
 
-    assert after.scopes - before.scopes == {"marketdata:write"} == SCOPES_OF_ROLE[PlatformRole.ADMIN]
+    assert after.scopes - before.scopes == {"marketdata:write", "kyc:decide"} == SCOPES_OF_ROLE[PlatformRole.ADMIN]
 
 
 async def test_a_new_key_is_public_before_it_signs(auth: Running, client: AsyncClient, world: World) -> None:

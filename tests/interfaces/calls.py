@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from tests.auth.builders import bearer
 from tests.interfaces.people import Call, Person
 
 Maker = Callable[[Person], Awaitable[Call]]
@@ -13,6 +14,7 @@ Maker = Callable[[Person], Awaitable[Call]]
 _numbers = count(1)
 _LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 _ROOM_FOR_STRATEGIES = 6
+_A_PASSPORT = {"kind": "PASSPORT", "reference": "vault:documents/1"}
 
 
 async def nothing(_person: Person) -> Call:
@@ -83,6 +85,39 @@ async def a_code_to_look_at(person: Person) -> Call:
 
 async def a_code_to_approve(person: Person) -> Call:
     return Call({"user_code": await _a_shown_code(person), "decision": "APPROVE"})
+
+
+async def a_change_of_profile(_person: Person) -> Call:
+    income = {"amount": "75000.00", "currency": "USD"}
+    return Call({"zip_code": f"{next(_numbers):06}", "annual_income": income, "max_daily_loss": income})
+
+
+async def a_submission(person: Person) -> Call:
+    """Of somebody whose national identifier is a new one: nothing of theirs waits or is verified."""
+    await person.made("PATCH /v1/profile", Call({"pan_number": f"ABCPK{next(_numbers):04}F"}))
+    return Call({"documents": [_A_PASSPORT]})
+
+
+async def an_applicant(person: Person) -> Call:
+    """Somebody else, who has registered only to hand in a passport."""
+    known = Call({"email": f"applicant{next(_numbers)}@example.com", "password": "a password of an applicant"})
+    made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
+    session = (await person.send("POST /v1/auth/login", known, {})).raise_for_status().json()
+    handed_in = Call({"documents": [_A_PASSPORT]})
+    (await person.send("POST /v1/kyc/submission", handed_in, bearer(session["access_token"]))).raise_for_status()
+    return Call(path={"user_id": made["user_id"]})
+
+
+async def a_decision(person: Person) -> Call:
+    return Call({"submission": 1, "decision": "VERIFIED"}, path=(await an_applicant(person)).path)
+
+
+async def a_step_to_complete(_person: Person) -> Call:
+    return Call(path={"step": "first_account"})
+
+
+async def a_step_to_skip(_person: Person) -> Call:
+    return Call(path={"step": "second_factor"})
 
 
 async def an_unlisted_instrument(_person: Person) -> Call:

@@ -25,6 +25,8 @@ class Foreign(Enum):
     EMPTY = "a list without items"
     OWN = "what is the caller's own, and nothing of the other workspace"
     SHARED = "what belongs to everybody"
+    NAMED = "what is the caller's own; the path names no thing of anybody's, but a word that the answer has, too"
+    STAFF = "what the installation's staff may see of everybody, and decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,15 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "DELETE /v1/sessions": Scoped(None, Foreign.OWN),
     "DELETE /v1/sessions/{session_id}": Scoped(None, Foreign.HIDDEN, calls.a_session),
     "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
+    "GET /v1/profile": Scoped(None, Foreign.OWN),
+    "PATCH /v1/profile": Scoped(None, Foreign.OWN, calls.a_change_of_profile),
+    "GET /v1/kyc": Scoped(None, Foreign.OWN),
+    "POST /v1/kyc/submission": Scoped(None, Foreign.OWN, calls.a_submission),
+    "GET /v1/users/{user_id}/kyc": Scoped("kyc:decide", Foreign.STAFF, calls.an_applicant),
+    "POST /v1/users/{user_id}/kyc/decision": Scoped("kyc:decide", Foreign.STAFF, calls.a_decision),
+    "GET /v1/onboarding": Scoped(None, Foreign.OWN),
+    "POST /v1/onboarding/steps/{step}/complete": Scoped(None, Foreign.NAMED, calls.a_step_to_complete),
+    "POST /v1/onboarding/steps/{step}/skip": Scoped(None, Foreign.NAMED, calls.a_step_to_skip),
     # billing
     "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),
     "GET /v1/subscription": Scoped("billing:read", Foreign.OWN),
@@ -142,7 +153,7 @@ _OWNER = frozenset({
 ROLES: Mapping[str, frozenset[str]] = {
     "OWNER": _OWNER,
     "USER": frozenset(),
-    "ADMIN": frozenset({"marketdata:write"}),
+    "ADMIN": frozenset({"marketdata:write", "kyc:decide"}),
 }
 """What each role allows, whether it is one in a workspace or in the whole installation."""
 

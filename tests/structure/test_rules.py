@@ -26,6 +26,7 @@ FRACTIONS = {
     "notifications/streams.py": "seconds of the monotonic clock",
     "billing/expiry.py": "seconds between two looks",
     "auth/heads.py": "seconds between two looks",
+    "auth/kyc_expiry.py": "seconds between two looks",
 }
 _CONFIGURATION = {"settings"}
 """Durations are configured in seconds."""

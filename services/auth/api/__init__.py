@@ -2,8 +2,32 @@
 
 from fastapi import APIRouter
 
-from services.auth.api import audit, devices, me, oauth, passwords, registration, sessions, signing_keys
+from services.auth.api import (
+    audit,
+    devices,
+    kyc,
+    me,
+    oauth,
+    onboarding,
+    passwords,
+    profile,
+    registration,
+    sessions,
+    signing_keys,
+)
 
 router = APIRouter()
-for _part in (registration, sessions, passwords, me, signing_keys, oauth, devices, audit):
+for _part in (
+    registration,
+    sessions,
+    passwords,
+    me,
+    profile,
+    kyc,
+    onboarding,
+    signing_keys,
+    oauth,
+    devices,
+    audit,
+):
     router.routes.extend(_part.router.routes)

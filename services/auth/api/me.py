@@ -19,6 +19,7 @@ from services.auth.api.parts import Somebody
 from services.auth.commands import people
 from services.auth.model import PlatformRole, Role, User
 from services.auth.queries import people as read
+from services.auth.queries import tiers
 from services.auth.repository.users import lock_user
 
 router = APIRouter()
@@ -113,6 +114,8 @@ class MeOut(PersonOut):
     """The caller, here."""
 
     workspace: WorkspaceOut
+    tier: str | None
+    """The plan that the workspace is on; null in the moments before billing has said it."""
     scopes: list[str]
     """What this token allows."""
 
@@ -122,9 +125,10 @@ async def me(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> MeOut
     """The caller, and the workspace that their token is for."""
     async with db.transaction(caller.tenant_id) as tx:
         profile = await read.profile(tx, caller.user_id, caller.tenant_id)
+        tier = await tiers.tier(tx, caller.tenant_id)
         workspace = WorkspaceOut(id=profile.workspace.id, name=profile.workspace.name, role=profile.role)
         person = PersonOut.of(profile.user)
-    return MeOut(**person.model_dump(), workspace=workspace, scopes=sorted(caller.scopes))
+    return MeOut(**person.model_dump(), workspace=workspace, tier=tier, scopes=sorted(caller.scopes))
 
 
 @router.patch("/v1/me")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -30,6 +31,7 @@ class Parts:
     lockout: Lockout
     authorizing: Authorizing
     encryption: Encryption
+    kyc_holds_for: timedelta
 
 
 @dataclass(frozen=True, slots=True)

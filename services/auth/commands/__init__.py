@@ -1,1 +1,1 @@
-"""What happens? People register and log in, sessions go on and end, signing keys follow each other."""
+"""What happens? People register, log in, tell of themselves, prove it and settle in; sessions go on and end, keys follow each other."""

@@ -27,8 +27,8 @@ SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType(
         "notifications:write", "devices:approve", "audit:read",
     }),
     PlatformRole.USER: frozenset(),
-    # Market data belongs to every workspace, so that no single one may write it.
-    PlatformRole.ADMIN: frozenset({"marketdata:write"}),
+    # Market data belongs to every workspace, so that no single one may write it; who somebody is, nobody says of themselves.
+    PlatformRole.ADMIN: frozenset({"marketdata:write", "kyc:decide"}),
 })  # fmt: skip
 
 

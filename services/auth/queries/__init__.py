@@ -1,1 +1,1 @@
-"""What can be read? Who somebody is, and what a password is checked against."""
+"""What can be read? Who somebody is, what they said of themselves, and what a password is checked against."""

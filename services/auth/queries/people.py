@@ -53,6 +53,14 @@ async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile:
     return Profile(user, workspace, role)
 
 
+async def home_of(tx: Tx, user_id: UUID) -> UUID:
+    """The personal workspace that registration made for a person. Raises NotFound when they may not act."""
+    user = await person(tx, user_id)
+    if user is None:
+        raise NotFound("user", user_id)
+    return user.default_workspace_id
+
+
 async def reset_owner(tx: Tx, presented: Ticket) -> User | None:
     """Whose password a mailed token could reset now, or None. The token is not used up."""
     token = await tx.scalar(

@@ -107,3 +107,8 @@ async def save_described(tx: Tx, user: User) -> None:
         raise Conflict("this user name is taken", slug="username-taken") from error
     # The database says when it was written.
     await tx.scalar(select(User).where(User.id == user.id).execution_options(populate_existing=True))
+
+
+async def is_email_verified(tx: Tx, user_id: UUID) -> bool:
+    """Whether the person has shown that the address is theirs."""
+    return await tx.scalar(select(User.email_verified).where(User.id == user_id)) or False

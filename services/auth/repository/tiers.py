@@ -1,0 +1,34 @@
+"""What is the SQL of tiers? The newest word of billing on each workspace wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from libs.kit.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan that a workspace is on, and the place of the event that said so."""
+
+    tenant_id: UUID
+    plan: str
+    sequence: int
+
+
+async def save_plans(tx: Tx, plans: Iterable[Plan]) -> None:
+    """Keep which plans workspaces are on, unless something newer is known."""
+    latest = {one.tenant_id: one for one in sorted(plans, key=lambda one: one.sequence)}
+    # In one order, so that two consumers never wait for each other.
+    rows = [(one.tenant_id, one.plan, one.sequence) for one in sorted(latest.values(), key=lambda one: one.tenant_id)]
+    await tx.fetch(
+        """
+        INSERT INTO auth.tier (tenant_id, plan, sequence)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[])
+        ON CONFLICT (tenant_id) DO UPDATE SET plan = excluded.plan, sequence = excluded.sequence
+        WHERE tier.sequence < excluded.sequence
+        """,
+        *map(list, zip(*rows, strict=True)),
+    )
