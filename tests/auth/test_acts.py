@@ -96,6 +96,7 @@ async def test_what_is_no_name_of_an_act_is_refused(orders: Running, name: str) 
 
 def _app() -> FastAPI:
     app = FastAPI()
+    app.state.trusted_proxies = ()
 
     @app.get("/")
     async def where(origin: RequestOrigin) -> dict[str, str | None]:

@@ -160,7 +160,7 @@ def _verifier(key: OKPKey | OctKey | ECKey) -> TokenVerifier:
 def _access_token() -> str:
     claims: dict[str, object] = {
         "iss": "fillstream", "aud": "fillstream", "sub": str(uuid7()), "tid": str(uuid7()), "jti": str(uuid7()),
-        "scope": "orders:read", "exp": int(time.time()) + 60,
+        "scope": "orders:read", "iat": int(time.time()), "exp": int(time.time()) + 60,
     }  # fmt: skip
     header = {"alg": ALGORITHM, "typ": ACCESS_TOKEN_TYPE, "kid": THUMBPRINT}
     return jwt.encode(header, claims, _OWN, algorithms=[ALGORITHM])

@@ -105,11 +105,11 @@ async def test_an_answer_to_a_login_tells_what_is_left_for_the_address_and_for_t
     assert answer.status_code == 401
     assert parse_list(answer.headers["ratelimit-policy"]) == [
         ("login", {"q": 10, "w": 60}),
-        ("login-account", {"q": 5, "w": 3600}),
+        ("login-account", {"q": 3, "w": 3600}),
     ]
     assert parse_list(answer.headers["ratelimit"]) == [
         ("login", {"r": 9, "t": 6}),
-        ("login-account", {"r": 4, "t": 720}),
+        ("login-account", {"r": 2, "t": 1200}),
     ]
 
 

@@ -65,7 +65,7 @@ async def show_device(user_code: Annotated[TypedCode, Query()], caller: Approver
 
 
 @router.post("/v1/auth/device/approval", dependencies=_guesses)
-async def decide(body: DecisionIn, caller: Approver, db: Db, cause: RequestCause) -> DeviceShown:
+async def decide_device(body: DecisionIn, caller: Approver, db: Db, cause: RequestCause) -> DeviceShown:
     """Let a device have a session in the workspace of your token, or send it away."""
     code = UserCode.parse(body.user_code)
     async with db.transaction(caller.tenant_id, cause) as tx:

@@ -8,9 +8,11 @@ from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
+from services.auth.commands.onboarding import note_steps
 from services.auth.model import User, email_key
 from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
+from services.auth.model.onboarding import StepName
 from services.auth.model.user import PersonalDetails
 from services.auth.repository import logins, mailed_tokens, users
 from services.auth.tokens import Ticket
@@ -38,6 +40,7 @@ async def verify_email(tx: Tx, presented: Ticket, origin: Origin) -> bool:
     if token.email != user.email or not user.is_present:
         return False
     tx.publish(user, *user.verify_email(tx.now))
+    await note_steps(tx, user.default_workspace_id, user.id, (StepName.VERIFY_EMAIL,))
     tell_of_user(tx, "email.verified", user, origin)
     return True
 
