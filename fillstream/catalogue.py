@@ -13,7 +13,7 @@ from libs.schema.event import DomainEvent
 
 EVERY_CONTEXT = "every context"
 # Bars have a topic of their own, beside that of the rest of market data; acts are told wherever they are done.
-_PUBLISHERS = {"bars": "marketdata", "audit": EVERY_CONTEXT}
+_PUBLISHERS = {"bars": "marketdata", "audit": EVERY_CONTEXT, "access": "auth", "mail": "auth"}
 
 
 def publisher(event: type[DomainEvent]) -> str:

@@ -17,7 +17,7 @@ from libs.kit.ids import uuid7
 from services.auth.audit.chain import Link
 from services.auth.audit.export import line_of
 from services.auth.commands.signing_keys import every_public_key, rotate_signing_key
-from tests.auth.builders import SECRET, issuing
+from tests.auth.builders import MAIL_SECRET, issuing
 from tests.auth.trails import (
     FORGERIES,
     Said,
@@ -64,7 +64,8 @@ class Recorded:
             FILLSTREAM_DATABASE_URL=self.world.settings.database_url.get_secret_value(),
             FILLSTREAM_KAFKA_BOOTSTRAP=self.world.settings.kafka_bootstrap,
             FILLSTREAM_KAFKA_PREFIX=self.world.settings.kafka_prefix,
-            FILLSTREAM_AUTH_KEY_SECRET=SECRET,
+            FILLSTREAM_ENCRYPTION_KEY_URL=self.world.settings.encryption_key_url or "",
+            FILLSTREAM_MAIL_TOKEN_SECRET=MAIL_SECRET,
         )
         return Said(done.status, done.out, done.err)
 

@@ -11,13 +11,12 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey
-from pydantic import SecretStr
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.ids import uuid7
 from libs.kit.security import ACCESS_TOKEN_TYPE, ALGORITHM, TokenVerifier
-from services.auth.keys import KeyVault, key_id, public_jwk
-from tests.auth.builders import SECRET
+from services.auth.keys import key_id, public_jwk
+from tests.keysets import keyset_url, vault_at
 
 Jwk = dict[str, str | list[str]]
 
@@ -85,9 +84,9 @@ def test_the_world_is_told_the_public_half_alone() -> None:
     assert public == {name: ED25519[name] for name in ("kty", "crv", "x")} | {"kid": THUMBPRINT}
 
 
-def test_a_sealed_key_signs_as_it_did() -> None:
-    vault = KeyVault.of(SecretStr(SECRET))
-    opened = vault.open(THUMBPRINT, vault.seal(_OWN))
+async def test_a_wrapped_key_signs_as_it_did() -> None:
+    vault = vault_at(keyset_url())
+    opened = await vault.open(THUMBPRINT, await vault.seal(_OWN))
 
     assert jws.serialize_compact({"alg": "Ed25519"}, b"x", opened, algorithms=["Ed25519"]) == jws.serialize_compact(
         {"alg": "Ed25519"}, b"x", _OWN, algorithms=["Ed25519"]

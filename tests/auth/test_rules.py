@@ -76,7 +76,8 @@ async def test_a_stranger_is_refused_as_slowly_as_a_user() -> None:
         await passwords.match("wrong", known_hash)
         return time.perf_counter() - started
 
-    user = min([await seconds(known) for _ in range(5)])
-    stranger = min([await seconds(None) for _ in range(5)])
+    # In turns, so that whatever else the machine does meets both.
+    samples = [(await seconds(known), await seconds(None)) for _ in range(15)]
+    user, stranger = (min(sample) for sample in zip(*samples, strict=True))
 
     assert stranger > user / 2

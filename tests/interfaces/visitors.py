@@ -76,7 +76,7 @@ class Visitors:
         body = {"email": person.email, "password": person.password}
         session = (await self.ask("POST", "/v1/auth/login", json=body)).raise_for_status().json()
         access, refresh = session["access_token"], session["refresh_token"]
-        known = Session(person.session.user_id, person.session.workspace_id, access, refresh)
+        known = Session(person.session.user_id, person.session.workspace_id, access, refresh, session["session_id"])
         return Person(person.email, person.password, known, access, self.send)
 
     async def go_on(self, person: Person) -> None:

@@ -63,7 +63,7 @@ class Encryption:
         """Destroy a workspace's data keys, so that nobody ever reads what was sealed in this context until now.
 
         Other replicas find no key from their next transaction on, and forget what they unwrapped within CACHE_SECONDS.
-        Whatever is sealed afterwards gets a new key.
+        Whatever is sealed afterwards gets a new key. Needs a worker's transaction.
         """
         for key in await data_keys.lock_keys(tx, tenant_id):
             self._ciphers.pop(key.binding(tx.schema), None)

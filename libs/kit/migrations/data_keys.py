@@ -20,8 +20,8 @@ def create(schema: str) -> None:
             PRIMARY KEY (tenant_id, id)
         )""")
     op.execute(f"CREATE UNIQUE INDEX data_key_sealing ON {schema}.data_key (tenant_id) WHERE retired_at IS NULL")
-    # The API makes a workspace's first key, and destroys its keys when it is erased; it never changes one.
-    isolate_tenants(schema, "data_key", api="SELECT, INSERT, DELETE")
+    # The API makes a workspace's first key; it never changes one, and whoever breaks into it destroys none.
+    isolate_tenants(schema, "data_key", api="SELECT, INSERT")
 
 
 def drop(schema: str) -> None:

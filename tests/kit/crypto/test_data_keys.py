@@ -92,8 +92,7 @@ async def test_shredding_makes_everything_unreadable_on_every_replica(
     sealed = await seal(db, safe, tenant)
     async with encryption(settings) as replica:
         await open_(db, replica, tenant, sealed)
-        async with db.transaction(tenant) as tx:
-            await safe.shred(tx, tenant)
+        await _shred(db, safe, tenant)
         for one in (safe, replica):
             with pytest.raises(Unsealable):
                 await open_(db, one, tenant, sealed)

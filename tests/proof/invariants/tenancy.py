@@ -105,6 +105,10 @@ def _owners(evidence: Evidence) -> str:
     )
 
 
+_OWNERS = ("tenant_id", "default_workspace_id")
+"""What names the workspace of a row; a person is at home in one, whatever others they are a member of."""
+
+
 async def events_are_of_their_aggregates_tenant(evidence: Evidence) -> list[str]:
     """An event names the tenant of the row that it is about, or none where the row belongs to everybody."""
     found = []
@@ -112,7 +116,7 @@ async def events_are_of_their_aggregates_tenant(evidence: Evidence) -> list[str]
         owners: dict[UUID, UUID | None] = {}
         for table in of_contexts(evidence.tables):
             if table.schema == context.name and table.is_uuid("id") and table.has("version"):
-                tenant = "tenant_id" if table.has("tenant_id") else "NULL::uuid"
+                tenant = next((column for column in _OWNERS if table.has(column)), "NULL::uuid")
                 owners |= dict(await evidence.database.fetch(f"SELECT id, {tenant} FROM {table}"))
         found += [
             f"{event} names the tenant {event.tenant_id}, its aggregate is of {owners.get(event.subject)}"
