@@ -111,6 +111,7 @@ def _embedded(where: Path, endpoints: Endpoints) -> Installation:
             "kafka_bootstrap": endpoints.kafka_bootstrap,
             "encryption_key_url": _kept_keyset(where / "keyset.json"),
             "mail_token_secret": _kept_secret(where / "mail_token_secret"),
+            "notifications_mail_url": (where / "mail").absolute().as_uri(),
         }
     )
 

@@ -1,13 +1,26 @@
-"""What happens? Workspaces are told of events, and read what they were told."""
+"""What happens? Workspaces are told of events and read what they were told; people are written to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from libs.kit.db import Tx
 from services.notifications import repository
-from services.notifications.model import Notice, Notification
+from services.notifications.model import Mail, MailState, Notice, Notification
+from services.notifications.repository import WantedMail
+
+MAX_MAILS = 50
+"""How many one sender takes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of trying to send a mail: no error, one that may pass, or a final one."""
+
+    error: str | None = None
+    final: bool = False
 
 
 async def tell(tx: Tx, notices: Sequence[Notice]) -> None:
@@ -35,3 +48,27 @@ async def read(tx: Tx, notification_id: UUID) -> Notification:
 async def read_all(tx: Tx, up_to: int | None) -> int:
     """Mark all notifications, or those up to a position, as read; how many were unread."""
     return await repository.read_all(tx, up_to, tx.now)
+
+
+async def want_mails(tx: Tx, mails: Sequence[WantedMail]) -> None:
+    """Queue mails, each event's once."""
+    await repository.insert_mails(tx, mails)
+
+
+async def take_mails(tx: Tx) -> Sequence[Mail]:
+    """The mails that the caller is to send now, as values; nobody else tries them for a while."""
+    due = await repository.lock_due_mails(tx, MAX_MAILS)
+    return [mail for mail in due if mail.take(tx.now)]
+
+
+async def settle_mail(tx: Tx, mail_id: UUID, outcome: Outcome) -> None:
+    """Note what the server said to a mail."""
+    mail = await repository.lock_mail(tx, mail_id)
+    if mail.state != MailState.QUEUED:
+        return
+    if outcome.error is None:
+        mail.sent(tx.now)
+    elif outcome.final:
+        mail.refused(outcome.error, tx.now)
+    else:
+        mail.delayed(outcome.error, tx.now)

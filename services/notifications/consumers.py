@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from libs.kit.db import Tx
-from libs.kit.handlers import Handler, Handlers
-from libs.schema.auth import UserRegistered
+from libs.kit.handlers import Handler, Handlers, on
+from libs.schema.auth import MailRequested, UserRegistered
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
 from libs.schema.signals import SignalGenerated
 from services.notifications import commands, wording
 from services.notifications.model import Notice
+from services.notifications.repository import WantedMail
 from services.notifications.settings import Settings
 
 E = TypeVar("E", bound=DomainEvent)
@@ -25,7 +26,29 @@ def _telling(event: type[E], words: Callable[[Envelope[E]], Notice]) -> Handler[
     return Handler(event, tell)
 
 
+@on(MailRequested)
+async def queue_mails(tx: Tx, envelopes: Sequence[Envelope[MailRequested]]) -> None:
+    """Whoever has to be written to gets a mail."""
+    await commands.want_mails(tx, [_wanted(envelope) for envelope in envelopes])
+
+
+def _wanted(envelope: Envelope[MailRequested]) -> WantedMail:
+    event = envelope.event
+    return WantedMail(
+        id=event.mail_id,
+        tenant_id=event.workspace_id,
+        event_id=envelope.id,
+        user_id=event.user_id,
+        address=event.address,
+        template=event.template,
+        language=event.language,
+        expires_at=event.expires_at,
+        occurred_at=event.occurred_at,
+    )
+
+
 _HANDLERS: Handlers = (
+    queue_mails,
     _telling(UserRegistered, wording.welcome),
     _telling(SignalGenerated, wording.signal),
     _telling(OrderFilled, wording.fill),

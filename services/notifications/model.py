@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -17,6 +17,11 @@ from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
 from libs.schema.event import Cause
 from libs.schema.notifications import NotificationDelivered, NotificationType
+
+MAX_MAIL_ATTEMPTS = 12
+MAX_MAIL_PAUSE = timedelta(hours=1)
+MAIL_LEASE = timedelta(minutes=2)
+"""Longer than a server may take to answer."""
 
 
 class Base(DeclarativeBase):
@@ -106,6 +111,72 @@ class Notification(TenantOwned, Base):
                 title=self.title,
             )
         ]
+
+
+class MailState(StrEnum):
+    """What became of a mail."""
+
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    EXPIRED = "EXPIRED"
+    """What it says does not hold any more."""
+    FAILED = "FAILED"
+    """The server wants it never, or did not want it often enough."""
+
+
+class Mail(Base):
+    """A mail to one person. Its secret, where it has one, is not kept: it is derived from the id when it is sent."""
+
+    __tablename__ = "mail"
+    __table_args__ = (
+        UniqueConstraint("event_id", name="mail_event_id"),
+        CheckConstraint("state IN ('QUEUED', 'SENT', 'EXPIRED', 'FAILED')", name="mail_state"),
+        Index("mail_due", "due_at", postgresql_where=text("state = 'QUEUED'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
+    event_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    address: Mapped[str]
+    template: Mapped[str]
+    language: Mapped[str]
+    expires_at: Mapped[Moment | None]
+    state: Mapped[str]
+    attempts: Mapped[int]
+    due_at: Mapped[Moment]
+    """When it is tried next; while it is tried, when another may try because the first one died."""
+    settled_at: Mapped[Moment | None]
+    error: Mapped[str | None]
+    occurred_at: Mapped[Moment]
+
+    def take(self, at: datetime) -> bool:
+        """Let one sender try it now; whether there is still a reason to."""
+        if self.expires_at is not None and self.expires_at <= at:
+            self._settle(MailState.EXPIRED, at, None)
+            return False
+        self.attempts += 1
+        self.due_at = at + MAIL_LEASE
+        return True
+
+    def sent(self, at: datetime) -> None:
+        """The server has it."""
+        self._settle(MailState.SENT, at, None)
+
+    def refused(self, error: str, at: datetime) -> None:
+        """The server wants it never."""
+        self._settle(MailState.FAILED, at, error)
+
+    def delayed(self, error: str, at: datetime) -> None:
+        """The server did not take it now: it is tried again, later each time, and at last given up."""
+        if self.attempts >= MAX_MAIL_ATTEMPTS:
+            self._settle(MailState.FAILED, at, error)
+            return
+        self.error = error
+        self.due_at = at + min(timedelta(seconds=5 << self.attempts), MAX_MAIL_PAUSE)
+
+    def _settle(self, state: MailState, at: datetime, error: str | None) -> None:
+        self.state, self.settled_at, self.error = state, at, error
 
 
 class Feed(Base):

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
-from services.notifications.model import Feed, Notification
+from services.notifications.model import Feed, Mail, MailState, Notification
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMail:
+    """A mail that somebody is to get."""
+
+    id: UUID
+    tenant_id: UUID
+    event_id: UUID
+    user_id: UUID
+    address: str
+    template: str
+    language: str
+    expires_at: datetime | None
+    occurred_at: datetime
+
 
 WAKE_CHANNEL = "notifications_told"
 """The NOTIFY channel that wakes streams; the payload is the workspace that was told something."""
@@ -82,6 +100,52 @@ async def insert_notifications(tx: Tx, notifications: Sequence[Notification]) ->
         """,
         *map(list, columns),
     )
+
+
+async def insert_mails(tx: Tx, mails: Sequence[WantedMail]) -> None:
+    """Queue mails, all in one statement, each event's once."""
+    await tx.execute(
+        insert(Mail)
+        .values(
+            [
+                {
+                    "id": mail.id,
+                    "tenant_id": mail.tenant_id,
+                    "event_id": mail.event_id,
+                    "user_id": mail.user_id,
+                    "address": mail.address,
+                    "template": mail.template,
+                    "language": mail.language,
+                    "expires_at": mail.expires_at,
+                    "state": MailState.QUEUED,
+                    "attempts": 0,
+                    "due_at": tx.now,
+                    "occurred_at": mail.occurred_at,
+                }
+                for mail in mails
+            ]
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def lock_due_mails(tx: Tx, limit: int) -> Sequence[Mail]:
+    """Mails that are to be tried now, locked; what another sender holds is passed over."""
+    return await tx.scalars(
+        select(Mail)
+        .where(Mail.state == MailState.QUEUED, Mail.due_at <= tx.now)
+        .order_by(Mail.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+async def lock_mail(tx: Tx, mail_id: UUID) -> Mail:
+    """A mail, locked. Raises NotFound."""
+    mail = await tx.scalar(select(Mail).where(Mail.id == mail_id).with_for_update())
+    if mail is None:
+        raise NotFound("mail", mail_id)
+    return mail
 
 
 async def lock_notification(tx: Tx, notification_id: UUID) -> Notification:

@@ -25,6 +25,7 @@ FRACTIONS = {
     "portfolio/performance.py": "statistics of returns, compared with empyrical's",
     "notifications/streams.py": "seconds of the monotonic clock",
     "billing/expiry.py": "seconds between two looks",
+    "notifications/mailer.py": "seconds between two looks",
     "auth/heads.py": "seconds between two looks",
     "auth/kyc_expiry.py": "seconds between two looks",
 }

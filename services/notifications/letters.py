@@ -1,0 +1,90 @@
+"""What do mails say? A subject and a few lines for each template, with the secret where it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import format_datetime
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from libs.kit.mail_secrets import mail_secret
+from libs.schema.auth import MailTemplate
+from services.notifications.model import Mail
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A template's text. `action` is what the secret is for, and the page that takes it; None where there is no secret."""
+
+    subject: str
+    body: str
+    action: str | None = None
+
+
+WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
+    {
+        MailTemplate.VERIFY_EMAIL: Words(
+            "Confirm your address",
+            "Somebody, probably you, registered at Fillstream with this address. Confirm that it is yours:",
+            "verify-email",
+        ),
+        MailTemplate.RESET_PASSWORD: Words(
+            "Choose another password",
+            "Somebody, probably you, forgot the password of your account. Choose another one:",
+            "reset-password",
+        ),
+        MailTemplate.ACCOUNT_LOCKED: Words(
+            "Your account is locked for a while",
+            "Too many logins to your account failed. It opens again by itself; if it was you, open it now:",
+            "unlock",
+        ),
+        MailTemplate.PASSWORD_CHANGED: Words(
+            "Your password was changed",
+            "The password of your account was changed, and all other sessions ended. If it was not you, reset it now.",
+        ),
+        MailTemplate.SESSION_COMPROMISED: Words(
+            "One of your sessions was ended",
+            "A token of one of your sessions was used twice, so somebody may have copied it. The session was ended; "
+            "log in again, and look at your other sessions.",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stationery:
+    """What all mails of this installation share."""
+
+    sender: str
+    link: str | None
+    """Where the pages are that take secrets; without it a mail holds the secret itself."""
+    key: SecretStr | None
+
+
+def compose(mail: Mail, how: Stationery) -> EmailMessage:
+    """The mail as it is sent. Raises ValueError when it has a secret and there is no key to derive it with."""
+    words = WORDS[MailTemplate(mail.template)]
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = how.sender, mail.address, words.subject
+    message["Date"] = format_datetime(mail.occurred_at)
+    message["Message-ID"] = f"<{mail.id}@fillstream>"
+    # RFC 3834: nobody's holiday notice is an answer to this.
+    message["Auto-Submitted"] = "auto-generated"
+    lines = [words.body]
+    if words.action is not None:
+        lines.append(_opening(mail, words.action, how))
+    if mail.expires_at is not None:
+        lines.append(f"It works once, until {mail.expires_at:%Y-%m-%d %H:%M} UTC.")
+    message.set_content("\n\n".join(lines) + "\n")
+    return message
+
+
+def _opening(mail: Mail, action: str, how: Stationery) -> str:
+    if how.key is None:
+        raise ValueError("FILLSTREAM_MAIL_TOKEN_SECRET is not set, so this mail's secret can't be derived")
+    token = f"{mail.tenant_id}.{mail_secret(how.key, mail.id)}"
+    return token if how.link is None else f"{how.link}/{action}?{urlencode({'token': token})}"

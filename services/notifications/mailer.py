@@ -1,0 +1,65 @@
+"""Who sends mails? A task that takes those that are due, hands them over outside of any transaction, and notes the answer.
+
+A sender that dies between the two sends its mail again: better twice than never.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.kit.cancellation import end
+from libs.kit.db import Database
+from libs.kit.health import Probe
+from libs.kit.logging import logger
+from libs.kit.outages import DatabaseAway
+from services.notifications import commands
+from services.notifications.commands import Outcome
+from services.notifications.letters import Stationery, compose
+from services.notifications.model import Mail
+from services.notifications.post import Post, PostAway, PostRefused
+
+log = logger(__name__)
+
+
+async def _hand_over(post: Post, mail: Mail, how: Stationery) -> Outcome:
+    try:
+        await post.deliver(compose(mail, how))
+    except (PostRefused, ValueError) as error:
+        log.warning("mail_refused", mail_id=str(mail.id), error=str(error))
+        return Outcome(str(error), final=True)
+    except PostAway as error:
+        log.warning("mail_delayed", mail_id=str(mail.id), error=str(error))
+        return Outcome(str(error))
+    return Outcome()
+
+
+async def _send_due(db: Database, post: Post, how: Stationery) -> int:
+    async with db.work() as tx:
+        mails = await commands.take_mails(tx)
+    for mail in mails:
+        outcome = await _hand_over(post, mail, how)
+        async with db.work() as tx:
+            await commands.settle_mail(tx, mail.id, outcome)
+    return len(mails)
+
+
+async def _run(db: Database, post: Post, how: Stationery, every_seconds: float) -> None:
+    while True:
+        try:
+            while await _send_due(db, post, how) == commands.MAX_MAILS:
+                pass
+        except DatabaseAway as error:
+            log.warning("mailer_interrupted", error=repr(error), retry_in_seconds=every_seconds)
+        await asyncio.sleep(every_seconds)
+
+
+@asynccontextmanager
+async def mailer(db: Database, post: Post, how: Stationery, every_seconds: float) -> AsyncIterator[Probe]:
+    """Send mails in the background; several replicas share the work."""
+    task = asyncio.create_task(_run(db, post, how, every_seconds), name="notifications-mailer")
+    try:
+        yield Probe("mailer", lambda: None, task)
+    finally:
+        await end(task)
