@@ -50,6 +50,10 @@ class Client:
         headers = _bearer(token) | ({} if key is None else {"Idempotency-Key": key})
         return _body(await self._ask("POST", path, headers, body), taken_is_done=False)
 
+    async def patch(self, path: str, token: str, body: object) -> dict[str, Any]:
+        """Let a thing be as said, however often it is said. Raises Refused."""
+        return _body(await self._ask("PATCH", path, _bearer(token), body), taken_is_done=False)
+
     async def make(self, path: str, token: str, body: object) -> None:
         """Make a thing with a name of its own: that it is there already is the answer to a lost answer.
 
@@ -91,5 +95,5 @@ def _body(answer: httpx2.Response, *, taken_is_done: bool) -> dict[str, Any]:
         return {}
     if answer.is_error:
         raise Refused(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
-    document: dict[str, Any] = answer.json()
+    document: dict[str, Any] = answer.json() if answer.content else {}
     return document

@@ -25,7 +25,13 @@ _TRADES = (
 )
 # To log in again, because the answer was lost, makes one more session, and one more act to be told and recorded. That is
 # no harm.
-_MAY_HAVE_MORE = frozenset({"auth.refresh_token", "auth.audit_entry", "auth.event_log"})
+# So does to ask for a mail again.
+_MAY_HAVE_MORE = frozenset(
+    {
+        "auth.refresh_token", "auth.session", "auth.login", "auth.mailed_token", "auth.audit_entry", "auth.event_log",
+        "notifications.mail",
+    }
+)  # fmt: skip
 # Bars and fills come by topics of their own: a value is told once more when a fill comes after its bar, which is chance.
 # Only the last of each moment counts; numbers that follow from how many there were are the checker's to judge.
 # And how far an audit trail goes is told by the clock, and whenever auth starts.

@@ -24,8 +24,8 @@ from tests.crashpoints.stage import Stage
 
 INITIAL_CASH = "10000"
 _PASSWORD = "correct horse battery staple"
-_NOT_TO_ASK = re.compile(r"\{|/stream$")
-"""Paths of one thing, and one whose answer does not end."""
+_NOT_TO_ASK = re.compile(r"\{|/stream$|/device/approval$")
+"""Paths of one thing, one whose answer does not end, and one that needs a code that a device shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,15 @@ async def log_in(run: Run) -> None:
     run.token, run.workspace_id = session["access_token"], UUID(session["workspace_id"])
 
 
+async def say_who_one_is(run: Run) -> None:
+    await run.client.patch("/v1/me", run.token, {"first_name": run.name, "time_zone": "Europe/London"})
+    await run.client.patch("/v1/profile", run.token, {"zip_code": "560001", "risk_tolerance": "LOW"})
+
+
+async def forget_the_password(run: Run) -> None:
+    await run.client.post("/v1/auth/password-reset", "", {"email": run.email})
+
+
 async def open_account(run: Run) -> None:
     account = {"name": "paper", "currency": "USD", "initial_cash": INITIAL_CASH, "auto_trading": True}
     run.account_id = (await run.post("/v1/accounts", account, key="account"))["id"]
@@ -228,7 +237,7 @@ async def read_notifications(run: Run) -> None:
 
 
 ACTS: Sequence[Act] = (
-    register, log_in, open_account, list_instruments, start_strategy, break_out, fill_the_strategy,
+    register, log_in, say_who_one_is, forget_the_password, open_account, list_instruments, start_strategy, break_out, fill_the_strategy,
     place_an_order_to_fill, place_an_order_to_cancel, place_an_order_to_deny, place_an_order_to_expire, cancel,
     fill_by_hand, break_down, fill_the_end, poison, wait_behind_the_poison, see_to_the_poison, look,
     read_notifications,

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
-from libs.schema.auth import MailTemplate, PasswordChange, SessionEnd
+from libs.kit.model import Occurrence
+from libs.schema.auth import MailTemplate, PasswordChange, PasswordResetRequested, SessionEnd
 from libs.schema.event import Cause
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
@@ -16,7 +17,6 @@ from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
 from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
-from services.auth.model.reset import ResetRequest
 from services.auth.repository import logins, mailed_tokens, users
 from services.auth.tokens import Ticket
 
@@ -56,8 +56,7 @@ async def change_password(
 
 def ask_for_reset(tx: Tx, email: str) -> None:
     """Note that somebody forgot the password of an address; the same is done whether or not anybody has it."""
-    request = ResetRequest()
-    tx.publish(request, request.ask(email, tx.now))
+    tx.publish(Occurrence(None), PasswordResetRequested(occurred_at=tx.now, email=email))
 
 
 async def send_resets(tx: Tx, mailing: Mailing, requests: Sequence[Asked]) -> None:

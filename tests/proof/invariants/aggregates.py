@@ -23,7 +23,7 @@ async def versions_count_the_events(evidence: Evidence) -> list[str]:
     return found
 
 
-OCCURRENCES = frozenset({"audit.SecurityActed"})
+OCCURRENCES = frozenset({"audit.SecurityActed", "auth.PasswordResetRequested"})
 """What happens once and has no life after it: such an event is a stream of its own, and no row's."""
 
 
