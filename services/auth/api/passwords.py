@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from libs.kit.errors import Conflict, Invalid, Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
+from libs.kit.http.rate_limits import per_address
 from services.auth.api.fields import A_PERSON, Email, NewPassword, PresentedPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import logins, passwords
@@ -48,7 +49,7 @@ class ResetIn(BaseModel):
     new_password: NewPassword
 
 
-@router.put("/v1/me/password", status_code=204)
+@router.put("/v1/me/password", status_code=204, dependencies=[per_address("login")])
 async def change_password(
     body: PasswordIn, somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
@@ -77,7 +78,9 @@ async def change_password(
     return Response(status_code=204)
 
 
-@router.post("/v1/auth/password-reset", status_code=202)
+@router.post(
+    "/v1/auth/password-reset", status_code=202, response_class=Response, dependencies=[per_address("register")]
+)
 async def ask_for_reset(body: ResetRequestIn, db: Db, cause: RequestCause) -> Response:
     """Send a mail with a token to the address, if anybody has it. The answer is the same if nobody does."""
     async with db.public(cause) as tx:

@@ -62,7 +62,7 @@ async def register(
         return RegisteredOut(user_id=workspace.owner_id, workspace_id=workspace.id)
 
 
-@router.post("/v1/me/email-verification", status_code=202)
+@router.post("/v1/me/email-verification", status_code=202, response_class=Response)
 async def ask_for_verification(somebody: Somebody, db: Db, parts: AllParts, cause: RequestCause) -> Response:
     """Send the mail that proves the address once more; those sent before work no longer."""
     async with db.transaction(somebody.home_id, cause) as tx:
