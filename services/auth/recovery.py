@@ -14,7 +14,7 @@ from libs.kit.errors import Unauthenticated
 
 COUNT = 10
 """Codes that a person is given at a time."""
-BITS = 80
+BITS = 120
 GROUP = 4
 
 # Crockford's base 32: no letter that is read as a digit, and no U, which would spell words.
@@ -23,7 +23,7 @@ _SYMBOL_BITS = 5
 _SYMBOLS = BITS // _SYMBOL_BITS
 _READ_AS = str.maketrans("OIL", "011")
 _DASHES = str.maketrans(dict.fromkeys("-\u2010\u2011\u2013"))
-_LONGEST_INPUT = 64
+_LONGEST_INPUT = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RecoveryCode:
 
     @classmethod
     def generate(cls) -> Self:
-        """A new one, of 80 random bits."""
+        """A new one, of 120 random bits."""
         number = secrets.randbits(BITS)
         places = range(BITS - _SYMBOL_BITS, -1, -_SYMBOL_BITS)
         return cls("".join(_ALPHABET[(number >> place) % len(_ALPHABET)] for place in places))
@@ -59,8 +59,8 @@ class RecoveryCode:
     def digest_for(self, owner_id: UUID) -> bytes:
         """SHA-256 over owner and code, which is what is kept.
 
-        A slow hash makes up for what a password lacks in randomness, and 80 random bits lack nothing: at 10^12 digests
-        a second, half of them take 19,000 years. The owner stands for the salt: one search can't be for everybody's.
+        A slow hash makes up for what a password lacks in randomness; from 112 bits on nothing is lacking (ASVS 5.0,
+        6.5.2). The owner stands for the salt: one search can't be for everybody's.
         """
         return hashlib.sha256(owner_id.bytes + self.symbols.encode()).digest()
 
