@@ -48,10 +48,12 @@ async def verify(db: Database, trail: Trail, step: Step) -> Finding:
     """Follow a workspace's chain from its first entry, through all heads that were told, to where it says it ends."""
     async with db.work() as tx:
         keys = KeySet([OKPKey.import_key(dict(key)) for key in await every_public_key(tx)])
-        marks = _marks(trail, keys)
-        if isinstance(marks, Broken):
-            return Finding(trail.workspace_id, 0, marks)
-        walk = Walk(trail.workspace_id, marks)
+    # Many signatures take longer than a transaction may be idle.
+    marks = _marks(trail, keys)
+    if isinstance(marks, Broken):
+        return Finding(trail.workspace_id, 0, marks)
+    walk = Walk(trail.workspace_id, marks)
+    async with db.work() as tx:
         async for links in audit.links(tx, trail.workspace_id):
             broken = walk.along(links)
             step(len(links))

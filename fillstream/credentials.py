@@ -57,8 +57,11 @@ class Credentials:
         return str(self._path(url))
 
     def known(self, url: str) -> str | None:
-        """The token that was kept, if any. Raises Exposed when others could have read or written it."""
-        return self._from_keyring(url) or self._read(self._path(url))
+        """The token that was kept last, if any. Raises Exposed when others could have read or written it.
+
+        A file is there only when the keyring did not take what came last.
+        """
+        return self._read(self._path(url)) or self._from_keyring(url)
 
     def forget(self, url: str) -> None:
         """Keep it no longer, wherever it is."""

@@ -251,8 +251,7 @@ def _verify(lines: Iterator[dict[str, Any]], trusted: Mapping[str, bytes] | None
     head = opened(str(header.get("head")), keys)
     if head.workspace_id != header.get("workspace_id"):
         raise BrokenTrail("the head is another workspace's")
-    heads = [head, *(opened(one, keys) for one in kept)]
-    chain = Chain(head.workspace_id, {one.sequence: one.hash for one in heads if _is_of(one, head)})
+    chain = Chain(head.workspace_id, _marks(head, (opened(one, keys) for one in kept)))
     for line in lines:
         if chain.sequence >= head.sequence:
             raise BrokenTrail(f"nobody has signed what comes after entry {head.sequence}")
@@ -263,13 +262,13 @@ def _verify(lines: Iterator[dict[str, Any]], trusted: Mapping[str, bytes] | None
     return Verdict(head)
 
 
-def _is_of(one: Head, other: Head) -> bool:
-    """Whether both are of one workspace; whoever keeps heads keeps those of several. Raises BrokenTrail for two truths."""
-    if one.workspace_id != other.workspace_id:
-        return False
-    if one.sequence == other.sequence and one.hash != other.hash:
-        raise BrokenTrail(f"entry {one.sequence} was written anew: a head that was kept names another hash")
-    return True
+def _marks(head: Head, kept: Iterable[Head]) -> dict[int, str]:
+    """The hashes that entries of the head's workspace had; heads of others are kept too. Raises BrokenTrail for two truths."""
+    marks = {head.sequence: head.hash}
+    for one in kept:
+        if one.workspace_id == head.workspace_id and marks.setdefault(one.sequence, one.hash) != one.hash:
+            raise BrokenTrail(f"entry {one.sequence} was written anew: heads that were told name two hashes")
+    return marks
 
 
 def _arguments() -> argparse.Namespace:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -27,6 +27,8 @@ MAX_TOKEN_LIFE = timedelta(days=1)
 """No access token lives longer, so no revocation has to be remembered longer."""
 _LONG_POLL_MS = 500
 _READ_MS = 500
+_FORGET_EVERY = timedelta(hours=1)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,20 @@ class Revocations:
     """The revocations of the last day, by the person that they mean."""
 
     _of: dict[UUID, list[AccessRevoked]] = field(default_factory=dict)
+    _forgot: datetime = _LONG_AGO
 
     def learn(self, revoked: AccessRevoked, now: datetime) -> None:
         """Remember one; those of the same person that no token can be old enough for are forgotten."""
         alive = [one for one in self._of.get(revoked.user_id, ()) if one.issued_before > now - MAX_TOKEN_LIFE]
         self._of[revoked.user_id] = [*alive, revoked]
+
+    def forget(self, before: datetime) -> None:
+        """Forget those that no token is old enough for; looks once an hour."""
+        if before < self._forgot + _FORGET_EVERY:
+            return
+        self._forgot = before
+        alive = {user: [one for one in told if one.issued_before > before] for user, told in self._of.items()}
+        self._of = {user: told for user, told in alive.items() if told}
 
     def cover(self, granted: Granted) -> bool:
         """Whether the token is no longer taken."""
@@ -56,8 +67,9 @@ class Revocations:
 
 
 def _means(revoked: AccessRevoked, granted: Granted) -> bool:
+    # A session that is over never issues again: whatever clocks say, none of its tokens is taken.
     return (
-        granted.issued_at < revoked.issued_before
+        (revoked.session_id is not None or granted.issued_at < revoked.issued_before)
         and revoked.session_id in {None, granted.session_id}
         and revoked.workspace_id in {None, granted.workspace_id}
     )
@@ -86,6 +98,7 @@ class _Reader:
         """Go on reading for ever; aiokafka waits out a broker that is away."""
         while True:
             await self._read()
+            self.known.forget(utc_now() - MAX_TOKEN_LIFE)
 
     async def _read(self) -> None:
         for records in (await self.client.getmany(timeout_ms=_READ_MS)).values():

@@ -55,6 +55,8 @@ class Settings(KitSettings):
     auth_refreshes_per_minute: Quota = 600
     """From one address."""
 
+    auth_mails_per_hour: Quota = 10
+    """That one person may ask for."""
     auth_device_requests_per_hour: Quota = 60
     """From one address."""
     auth_user_codes_per_hour: Quota = 60
@@ -77,6 +79,7 @@ class Settings(KitSettings):
             self._limit("login", self.auth_logins_per_minute, minute),
             self._limit("login-account", self.auth_account_logins_per_hour, hour),
             self._limit("refresh", self.auth_refreshes_per_minute, minute),
+            self._limit("mail", self.auth_mails_per_hour, hour),
             self._limit("device", self.auth_device_requests_per_hour, hour),
             self._limit("user-code", self.auth_user_codes_per_hour, hour),
             self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),

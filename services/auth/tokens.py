@@ -49,7 +49,7 @@ class Ticket:
     @property
     def digest(self) -> bytes:
         """SHA-256 of the secret, which is random enough to need no salt."""
-        return hashlib.sha256(self.secret.encode()).digest()
+        return hashlib.sha256(self.secret.encode(errors="surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)

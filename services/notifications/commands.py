@@ -12,7 +12,7 @@ from services.notifications.model import Mail, MailState, Notice, Notification
 from services.notifications.repository import WantedMail
 
 MAX_MAILS = 50
-"""How many one sender takes at once."""
+"""How many are looked at for one that is still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,18 @@ async def want_mails(tx: Tx, mails: Sequence[WantedMail]) -> None:
     await repository.insert_mails(tx, mails)
 
 
-async def take_mails(tx: Tx) -> Sequence[Mail]:
-    """The mails that the caller is to send now, as values; nobody else tries them for a while."""
-    due = await repository.lock_due_mails(tx, MAX_MAILS)
-    return [mail for mail in due if mail.take(tx.now)]
+async def take_mail(tx: Tx) -> Mail | None:
+    """A mail that the caller is to send now, as a value; nobody else tries it for a while. None when none is due."""
+    for mail in await repository.lock_due_mails(tx, MAX_MAILS):
+        if mail.take(tx.now):
+            return mail
+    return None
 
 
-async def settle_mail(tx: Tx, mail_id: UUID, outcome: Outcome) -> None:
-    """Note what the server said to a mail."""
-    mail = await repository.lock_mail(tx, mail_id)
-    if mail.state != MailState.QUEUED:
+async def settle_mail(tx: Tx, tried: Mail, outcome: Outcome) -> None:
+    """Note what the server said to a mail, unless somebody else tries it by now."""
+    mail = await repository.lock_mail(tx, tried.id)
+    if mail.state != MailState.QUEUED or mail.attempts != tried.attempts:
         return
     if outcome.error is None:
         mail.sent(tx.now)

@@ -69,7 +69,7 @@ def compose(mail: Mail, how: Stationery) -> EmailMessage:
     """The mail as it is sent. Raises ValueError when it has a secret and there is no key to derive it with."""
     words = WORDS[MailTemplate(mail.template)]
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = how.sender, mail.address, words.subject
+    message["From"], message["To"], message["Subject"] = how.sender, _wired(mail.address), words.subject
     message["Date"] = format_datetime(mail.occurred_at)
     message["Message-ID"] = f"<{mail.id}@fillstream>"
     # RFC 3834: nobody's holiday notice is an answer to this.
@@ -81,6 +81,12 @@ def compose(mail: Mail, how: Stationery) -> EmailMessage:
         lines.append(f"It works once, until {mail.expires_at:%Y-%m-%d %H:%M} UTC.")
     message.set_content("\n\n".join(lines) + "\n")
     return message
+
+
+def _wired(address: str) -> str:
+    """The address with its domain in ASCII (RFC 5891), which every server takes."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{domain.encode('idna').decode()}"
 
 
 def _opening(mail: Mail, action: str, how: Stationery) -> str:

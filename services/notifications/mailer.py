@@ -25,8 +25,13 @@ log = logger(__name__)
 
 async def _hand_over(post: Post, mail: Mail, how: Stationery) -> Outcome:
     try:
-        await post.deliver(compose(mail, how))
-    except (PostRefused, ValueError) as error:
+        message = compose(mail, how)
+    except ValueError as error:
+        log.warning("mail_impossible", mail_id=str(mail.id), error=str(error))
+        return Outcome(str(error), final=True)
+    try:
+        await post.deliver(message)
+    except PostRefused as error:
         log.warning("mail_refused", mail_id=str(mail.id), error=str(error))
         return Outcome(str(error), final=True)
     except PostAway as error:
@@ -35,20 +40,22 @@ async def _hand_over(post: Post, mail: Mail, how: Stationery) -> Outcome:
     return Outcome()
 
 
-async def _send_due(db: Database, post: Post, how: Stationery) -> int:
+async def _send_one(db: Database, post: Post, how: Stationery) -> bool:
+    """Send one mail that is due; whether there was one."""
     async with db.work() as tx:
-        mails = await commands.take_mails(tx)
-    for mail in mails:
-        outcome = await _hand_over(post, mail, how)
-        async with db.work() as tx:
-            await commands.settle_mail(tx, mail.id, outcome)
-    return len(mails)
+        mail = await commands.take_mail(tx)
+    if mail is None:
+        return False
+    outcome = await _hand_over(post, mail, how)
+    async with db.work() as tx:
+        await commands.settle_mail(tx, mail, outcome)
+    return True
 
 
 async def _run(db: Database, post: Post, how: Stationery, every_seconds: float) -> None:
     while True:
         try:
-            while await _send_due(db, post, how) == commands.MAX_MAILS:
+            while await _send_one(db, post, how):
                 pass
         except DatabaseAway as error:
             log.warning("mailer_interrupted", error=repr(error), retry_in_seconds=every_seconds)

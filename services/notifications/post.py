@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +15,8 @@ from pydantic import SecretStr
 
 from libs.kit.errors import FillstreamError
 
-_SECONDS = 30
+# For each answer; a mail has about ten, and a sender two minutes.
+_SECONDS = 10
 _SUBMISSION_PORT, _TLS_PORT = 587, 465
 _PERMANENT = 500
 
@@ -71,18 +73,27 @@ class Smtp:
         except smtplib.SMTPRecipientsRefused as error:
             code, said = next(iter(error.recipients.values()))
             raise _trouble(code, said) from error
-        except smtplib.SMTPResponseException as error:
+        except smtplib.SMTPDataError as error:
             raise _trouble(error.smtp_code, error.smtp_error) from error
-        except (smtplib.SMTPException, OSError) as error:
+        # A login, a sender or a connection that is refused says nothing about this mail.
+        except smtplib.SMTPResponseException as error:
+            raise PostAway(f"{error.smtp_code} {_text(error.smtp_error)}") from error
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
             raise PostAway(f"{self._host}:{self._port} does not take mails: {type(error).__name__}") from error
 
     def _submit(self, message: EmailMessage) -> None:
-        with self._connected() as server:
+        server = self._connected()
+        try:
             if self._start_tls:
                 server.starttls(context=ssl.create_default_context())
             if self._user:
                 server.login(self._user, self._password)
             server.send_message(message)
+        finally:
+            # Whatever the server says to a good-bye, it has said what became of the mail.
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()
+            server.close()
 
     def _connected(self) -> smtplib.SMTP:
         if self._implicit_tls:
@@ -92,8 +103,11 @@ class Smtp:
 
 
 def _trouble(code: int, said: bytes | str) -> PostRefused | PostAway:
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
-    return PostRefused(f"{code} {text}") if code >= _PERMANENT else PostAway(f"{code} {text}")
+    return PostRefused(f"{code} {_text(said)}") if code >= _PERMANENT else PostAway(f"{code} {_text(said)}")
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode(errors="replace") if isinstance(said, bytes) else said
 
 
 def post(url: SecretStr) -> Post:

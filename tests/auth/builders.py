@@ -121,7 +121,7 @@ class Forger:
         now = int(time.time())
         return {
             "iss": "fillstream", "aud": "fillstream", "sub": self.person.user_id, "tid": self.person.workspace_id,
-            "scope": "orders:read", "iat": now, "exp": now + 600, "jti": str(uuid7()),
+            "scope": "orders:read", "iat": now, "exp": now + 600, "jti": str(uuid7()), "auth_time": now,
         } | changes  # fmt: skip
 
     def header(self, **changes: object) -> dict[str, object]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from deploy.audit.verify import BrokenTrail, Head, _marks
 from fillstream.audit import Finding, export, trails, verify
 from libs.kit.db import Database
 from libs.kit.errors import NotFound
@@ -248,3 +249,11 @@ def _write(path: Path, links: list[Link]) -> None:
     """Another chain behind the first line of an export."""
     first = path.read_bytes().partition(b"\n")[0]
     path.write_bytes(b"\n".join([first, b"".join(map(line_of, links))]))
+
+
+def test_of_two_heads_of_one_entry_that_differ_none_is_believed() -> None:
+    told, ours, theirs = (Head("w", number, digest, "k") for number, digest in ((3, "c"), (2, "a"), (2, "b")))
+
+    for kept in ([ours, theirs], [theirs, ours]):
+        with pytest.raises(BrokenTrail, match="entry 2 was written anew"):
+            _marks(told, kept)

@@ -115,6 +115,29 @@ async def test_nobody_can_approve_a_device_that_waited_too_long(world: World, ad
     assert (await device.decided(ada)).status_code == 404
 
 
+async def test_a_device_s_session_is_no_fresher_and_no_longer_than_its_persons_login(
+    client: AsyncClient, world: World, ada: Person, device: Device
+) -> None:
+    (login,) = await world.fetch("SELECT authenticated_at, expires_at FROM auth.session")
+    await device.decided(ada)
+    await device.poll()
+
+    (made,) = await world.fetch("SELECT authenticated_at, expires_at FROM auth.session ORDER BY id DESC LIMIT 1")
+    # A token says the second of the login.
+    assert made["authenticated_at"] == login["authenticated_at"].replace(microsecond=0)
+    assert made["expires_at"] <= login["expires_at"]
+
+
+async def test_an_approval_ends_with_the_sessions_of_its_person(
+    client: AsyncClient, ada: Person, device: Device
+) -> None:
+    await device.decided(ada)
+
+    assert (await client.delete("/v1/sessions", headers=ada.bearer)).status_code == 204
+
+    assert error(await device.poll()) == "access_denied"
+
+
 async def test_a_device_code_works_once(world: World, ada: Person, device: Device) -> None:
     await device.decided(ada)
     await device.poll()

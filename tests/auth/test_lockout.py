@@ -13,8 +13,11 @@ from httpx2 import AsyncClient, Response
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.kit.acts import Origin
 from libs.schema.auth import LockReason, MailTemplate, UserLocked, UserUnlocked
+from services.auth.commands.logins import Checked, settle_try
 from services.auth.model.login import LoginGuard, Patience
+from services.auth.queries.people import credentials
 from tests.auth.builders import a_person, log_in, mails, refresh, register, ticket
 from tests.world import World
 
@@ -159,3 +162,33 @@ async def test_nobody_can_tell_by_the_time_whether_an_address_is_known(world: Wo
             unknown.append(await seconds(f"nobody{number}@example.com"))
 
     assert abs(statistics.median(known) - statistics.median(unknown)) < 0.2 * statistics.median(known)
+
+
+async def test_a_login_that_was_checked_before_the_password_changed_opens_nothing(world: World) -> None:
+    async with world.running("auth") as auth:
+        client = await auth.anonymous()
+        await a_person(client)
+        parts = auth.service.http.state.parts
+        async with auth.db.public() as tx:
+            known = await credentials(tx, "ada@example.com")
+        assert known is not None
+        await world.fetch('UPDATE auth."user" SET password_changed_at = now()')
+
+        checked = Checked("ada@example.com", Origin(), known, matched=True, renewed_hash="an older hash")
+        async with auth.db.transaction(known.home_id) as tx:
+            opened = await settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
+
+        assert opened is None
+        (row,) = await world.fetch('SELECT password_hash FROM auth."user"')
+        assert row["password_hash"] == known.password_hash
+
+
+async def test_a_server_that_is_too_busy_to_check_counts_no_failure(world: World) -> None:
+    async with world.running("auth", auth_hashing_threads=1, auth_hashing_queue=1) as auth:
+        client = await auth.anonymous()
+        await a_person(client)
+
+        answers = await asyncio.gather(*(log_in(client) for _ in range(4)))
+
+        assert {answer.status_code for answer in answers} <= {200, 429, 503}
+        assert (await world.fetch("SELECT max(failures) FROM auth.login_guard"))[0][0] == 0

@@ -69,6 +69,17 @@ async def test_a_reset_chooses_another_password_and_ends_every_session(client: A
     await mails(world, MailTemplate.PASSWORD_CHANGED)
 
 
+async def test_a_reset_that_is_asked_for_again_at_once_leaves_the_first_mail_working(
+    client: AsyncClient, world: World
+) -> None:
+    await a_person(client)
+    for _ in range(5):
+        await forget(client)
+    (mail,) = await mails(world, MailTemplate.RESET_PASSWORD)
+
+    assert (await reset(client, ticket(mail))).status_code == 204
+
+
 async def test_of_twenty_resets_with_one_token_at_once_one_wins(client: AsyncClient, world: World) -> None:
     await a_person(client)
     await forget(client)

@@ -58,9 +58,17 @@ async def test_a_revoked_token_ends_its_session(client: AsyncClient) -> None:
     assert (await refresh(client, person.refresh_token)).status_code == 401
 
 
-@pytest.mark.parametrize("token", ["nonsense", "0198dead-0000-7000-8000-00000000beef.x", "a.b.c"])
+@pytest.mark.parametrize("token", ["nonsense", "0198dead-0000-7000-8000-00000000beef.x", "a.b"])
 async def test_a_token_that_is_none_is_revoked_already(client: AsyncClient, token: str) -> None:
     assert (await client.post("/v1/auth/revoke", data={"token": token})).status_code == 200
+
+
+async def test_an_access_token_is_not_said_to_be_revoked(client: AsyncClient) -> None:
+    person = await a_person(client)
+
+    answer = await client.post("/v1/auth/revoke", data={"token": person.access_token})
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_token_type")
 
 
 @pytest.mark.parametrize(

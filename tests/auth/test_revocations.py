@@ -39,6 +39,7 @@ def granted(**changes: object) -> Granted:
         (revoked(), granted(user_id=uuid7()), False),
         (revoked(), granted(issued_at=NOON), False),
         (revoked(session=SESSION), granted(), True),
+        (revoked(session=SESSION), granted(issued_at=NOON + timedelta(seconds=9)), True),
         (revoked(session=SESSION), granted(session_id=uuid7()), False),
         (revoked(session=SESSION), granted(session_id=None), False),
         (revoked(workspace=WORKSPACE), granted(), True),

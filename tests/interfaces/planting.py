@@ -36,5 +36,11 @@ def variables(planted: Mapping[str, str], database_url: str, user: str) -> dict[
     """The values as variables of a process, the database's as the password of a user in its address."""
     parts = urlsplit(database_url)
     address = f"{user}:{planted['database_url']}@{parts.hostname}:{parts.port}"
-    values = {**planted, "database_url": urlunsplit(parts._replace(netloc=address))}
+    # Nobody listens there: mails wait, and the password is in every complaint that is not careful.
+    mail_url = f"smtp://mailer:{planted['notifications_mail_url']}@127.0.0.1:9?plain"
+    values = {
+        **planted,
+        "database_url": urlunsplit(parts._replace(netloc=address)),
+        "notifications_mail_url": mail_url,
+    }
     return {f"FILLSTREAM_{name.upper()}": value for name, value in values.items()}

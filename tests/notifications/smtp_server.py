@@ -19,6 +19,8 @@ class MailServer:
     received: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     hangs_up: bool = False
+    refuses_senders: bool = False
+    farewell: str = "221 bye"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One conversation."""
@@ -38,9 +40,11 @@ class MailServer:
                 self._take(await reader.readuntil(b"\r\n.\r\n"))
                 writer.write(b"250 taken\r\n")
             elif verb == b"QUIT":
-                writer.write(b"221 bye\r\n")
+                writer.write(f"{self.farewell}\r\n".encode())
                 await writer.drain()
                 return
+            elif verb == b"MAIL" and self.refuses_senders:
+                writer.write(b"530 who are you\r\n")
             elif verb == b"RCPT" and self.answers:
                 writer.write(f"{self.answers.pop(0)}\r\n".encode())
             else:

@@ -124,6 +124,43 @@ async def test_an_address_that_the_server_does_not_want_is_given_up_and_others_g
     assert [mail["To"] for mail in server.received] == ["bob@example.com"]
 
 
+async def test_a_server_that_lets_nobody_in_costs_no_mail(world: World, server: MailServer) -> None:
+    wanted = a_request()
+    server.refuses_senders = True
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+
+        async def delayed() -> None:
+            assert await world.fetch("SELECT 1 FROM notifications.mail WHERE error LIKE '530%'")
+
+        await eventually(delayed)
+        server.refuses_senders = False
+        await world.fetch("UPDATE notifications.mail SET due_at = now()")
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+
+async def test_a_server_that_is_rude_at_the_end_has_taken_the_mail(world: World, server: MailServer) -> None:
+    wanted = a_request()
+    server.farewell = "421 going down"
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+    assert len(server.received) == 1
+
+
+async def test_a_domain_in_another_script_is_reached_in_ascii(world: World, server: MailServer) -> None:
+    wanted = a_request(address="ada@b\u00fccher.example")
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+    assert server.received[0]["To"] == "ada@xn--bcher-kva.example"
+
+
 async def test_a_mail_whose_secret_has_expired_is_not_sent(world: World, server: MailServer) -> None:
     late = a_request(expires_at=datetime.now(UTC) - timedelta(seconds=1))
 

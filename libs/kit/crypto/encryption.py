@@ -99,7 +99,11 @@ class Encryption:
 
     async def _unwrap(self, name: Binding, wrapped: WrappedKey) -> AESGCM:
         cipher = AESGCM(await self.guard.unwrap(wrapped, name))
-        self._ciphers[name] = (self.clock() + CACHE_SECONDS, cipher)
+        now = self.clock()
+        # Also those that nobody asks for any more: a key that was destroyed must not live on here.
+        for kept in [kept for kept, (until, _) in self._ciphers.items() if until <= now]:
+            del self._ciphers[kept]
+        self._ciphers[name] = (now + CACHE_SECONDS, cipher)
         while len(self._ciphers) > CACHE_KEYS:
             self._ciphers.popitem(last=False)
         return cipher

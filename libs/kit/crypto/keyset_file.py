@@ -66,11 +66,15 @@ def create_keyset(path: Path) -> None:
     first = _Key.random()
     try:
         draft = _draft(path, _Keyset(primary=first.id, keys=[first]))
+        try:
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+        finally:
+            draft.unlink()
+        # Else a power cut could take the name of a key that secrets are sealed under already.
+        _settle(path.parent)
     except OSError as error:
         raise KeyRefused(f"the keyset {path} can't be made: {error.strerror}") from error
-    with suppress(FileExistsError):
-        path.hardlink_to(draft)
-    draft.unlink()
 
 
 @dataclass(frozen=True, slots=True)

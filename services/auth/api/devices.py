@@ -8,10 +8,13 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from libs.kit.errors import Forbidden
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.security import Caller, requires
 from services.auth.commands import devices
+from services.auth.commands.devices import Approval
 from services.auth.device_codes import UserCode
 from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState
 from services.auth.queries.devices import waiting_device
@@ -65,10 +68,15 @@ async def show_device(user_code: Annotated[TypedCode, Query()], caller: Approver
 
 
 @router.post("/v1/auth/device/approval", dependencies=_guesses)
-async def decide_device(body: DecisionIn, caller: Approver, db: Db, cause: RequestCause) -> DeviceShown:
+async def decide_device(
+    body: DecisionIn, caller: Approver, db: Db, origin: RequestOrigin, cause: RequestCause
+) -> DeviceShown:
     """Let a device have a session in the workspace of your token, or send it away."""
+    if caller.authenticated_at is None:
+        raise Forbidden("the token does not say when its person logged in", slug="not-a-session")
     code = UserCode.parse(body.user_code)
     async with db.transaction(caller.tenant_id, cause) as tx:
         if body.decision == "DENY":
             return DeviceShown.of(await devices.deny(tx, code))
-        return DeviceShown.of(await devices.approve(tx, code, caller.user_id, caller.tenant_id))
+        approval = Approval(caller.user_id, caller.tenant_id, caller.authenticated_at, origin)
+        return DeviceShown.of(await devices.approve(tx, code, approval))

@@ -10,8 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
+from libs.kit.acts import Actor
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.origin import RequestOrigin
 from libs.kit.security import Caller, requires
+from libs.schema.audit import ActorKind
 from libs.schema.auth import KycRejectionReason
 from libs.schema.values import UtcDatetime
 from services.auth.api.parts import AllParts, Somebody
@@ -183,11 +186,18 @@ async def applicant(user_id: UUID, _decider: Decider, db: Db, parts: AllParts) -
 
 @router.post("/v1/users/{user_id}/kyc/decision")
 async def decide(
-    user_id: UUID, body: DecisionIn, decider: Decider, db: Db, parts: AllParts, cause: RequestCause
+    user_id: UUID,
+    body: DecisionIn,
+    decider: Decider,
+    db: Db,
+    parts: AllParts,
+    origin: RequestOrigin,
+    cause: RequestCause,
 ) -> KycOut:
     """Verify or reject what a person has handed in; nobody decides on their own."""
     async with db.public() as tx:
         home_id = await people.home_of(tx, user_id)
     async with db.transaction(home_id, cause) as tx:
         found = body.found(parts.kyc_holds_for)
-        return KycOut.of(await kyc.decide(tx, home_id, user_id, body.submission, found, decider.user_id), tx.now)
+        by = Actor(ActorKind.STAFF, decider.user_id, origin=origin)
+        return KycOut.of(await kyc.decide(tx, home_id, user_id, body.submission, found, by), tx.now)

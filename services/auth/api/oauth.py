@@ -23,7 +23,7 @@ from services.auth.api.sessions import TokensOut
 from services.auth.commands import devices, sessions
 from services.auth.device_codes import DeviceCode
 from services.auth.model import CLIENTS, SCOPES_OF_ROLE, GrantType, Refusal
-from services.auth.queries.devices import approver_home
+from services.auth.queries.devices import approver
 from services.auth.tokens import Ticket
 
 router = APIRouter(route_class=FormRoute)
@@ -31,6 +31,7 @@ router = APIRouter(route_class=FormRoute)
 ClientId = Annotated[
     str, StringConstraints(min_length=1, max_length=100), Field(json_schema_extra={"enum": sorted(CLIENTS)})
 ]
+_DOTS_OF_A_JWT = 2
 PresentedCode = Secret[Annotated[str, StringConstraints(max_length=100)]]
 _TOLD = {
     Refusal.AUTHORIZATION_PENDING: "nobody has answered yet",
@@ -40,6 +41,7 @@ _TOLD = {
     Refusal.INVALID_CLIENT: "there is no such client",
     Refusal.INVALID_GRANT: "the code or token is not valid, or no longer",
     Refusal.INVALID_REQUEST: "the grant needs the parameter that it is named after, and a device code the client_id",
+    Refusal.UNSUPPORTED_TOKEN_TYPE: "access tokens end with their session: send its refresh token",
     Refusal.UNSUPPORTED_GRANT_TYPE: "the metadata tells which grant types there are",
 }
 
@@ -96,7 +98,7 @@ class RevocationIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    token: Secret[str]
+    token: Secret[Annotated[str, StringConstraints(max_length=8_192)]]
     token_type_hint: Annotated[str, StringConstraints(max_length=100)] | None = None
     client_id: ClientId | None = None
 
@@ -204,9 +206,10 @@ async def _exchange(body: TokenIn, asked: _Asked) -> sessions.Tokens | Refusal:
 async def _poll(code: DeviceCode, client_id: str, asked: _Asked) -> sessions.Tokens | Refusal:
     db, cause = asked.db, asked.cause
     async with db.public(cause) as tx:
-        home_id = await approver_home(tx, code)
-    async with db.public(cause) if home_id is None else db.transaction(home_id, cause) as tx:
-        return await devices.poll(tx, asked.parts.issuing, code, client_id, home_id, asked.origin)
+        who = await approver(tx, code)
+    async with db.public(cause) if who is None else db.transaction(who.home_id, cause) as tx:
+        user_id = None if who is None else who.user_id
+        return await devices.poll(tx, asked.parts.issuing, code, client_id, user_id, asked.origin)
 
 
 async def _refresh(text: str, asked: _Asked) -> sessions.Tokens | Refusal:
@@ -231,8 +234,11 @@ async def revoke(body: RevocationIn, db: Db, origin: RequestOrigin, cause: Reque
     """End the session of a refresh token. Answers alike whether there was one: what is wanted is so (RFC 7009)."""
     if body.client_id is not None and body.client_id not in CLIENTS:
         return refused(Refusal.INVALID_CLIENT, _TOLD[Refusal.INVALID_CLIENT])
+    text = body.token.get_secret_value()
+    if body.token_type_hint == "access_token" or text.count(".") == _DOTS_OF_A_JWT:  # noqa: S105 a kind, not a token
+        return refused(Refusal.UNSUPPORTED_TOKEN_TYPE, _TOLD[Refusal.UNSUPPORTED_TOKEN_TYPE])
     try:
-        presented = Ticket.parse(body.token.get_secret_value())
+        presented = Ticket.parse(text)
     except Unauthenticated:
         return Response(status_code=200)
     async with db.transaction(presented.home_id, cause) as tx:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
-from libs.kit.http.rate_limits import per_address
+from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.ids import uuid7
 from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
@@ -62,7 +62,7 @@ async def register(
         return RegisteredOut(user_id=workspace.owner_id, workspace_id=workspace.id)
 
 
-@router.post("/v1/me/email-verification", status_code=202, response_class=Response)
+@router.post("/v1/me/email-verification", status_code=202, response_class=Response, dependencies=[per_user("mail")])
 async def ask_for_verification(somebody: Somebody, db: Db, parts: AllParts, cause: RequestCause) -> Response:
     """Send the mail that proves the address once more; those sent before work no longer."""
     async with db.transaction(somebody.home_id, cause) as tx:

@@ -34,19 +34,20 @@ async def record(tx: Tx, acts: Sequence[SecurityAct]) -> None:
 
 async def publish_heads(tx: Tx, issuing: Issuing) -> int:
     """Sign and tell the heads of up to MAX_HEADS chains that grew; gives how many. Needs a worker's transaction."""
+    # Before any chain is locked: the key service may take its time.
+    key = await signing_key(tx, issuing)
     grown = await audit.lock_grown_chains(tx, MAX_HEADS)
-    if grown:
-        key = await signing_key(tx, issuing)
-        for chain in grown:
-            _publish_head(tx, key, chain)
+    for chain in grown:
+        _publish_head(tx, key, chain)
     return len(grown)
 
 
 async def publish_head(tx: Tx, issuing: Issuing, workspace_id: UUID) -> AuditChain:
     """Sign and tell how far a workspace's chain goes, unless that was told. Raises NotFound. Needs a worker's."""
+    key = await signing_key(tx, issuing)
     chain = await audit.lock_chain(tx, workspace_id)
     if chain.signed_sequence < chain.last_sequence:
-        _publish_head(tx, await signing_key(tx, issuing), chain)
+        _publish_head(tx, key, chain)
     return chain
 
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from libs.kit.acts import Origin
+from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
-from services.auth.commands.sessions import Tokens, open_session
+from libs.schema.audit import ActorKind
+from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.device_codes import Authorizing, DeviceCode, UserCode
 from services.auth.model import DeviceAuthorization, Refusal
 from services.auth.repository import devices, users
 from services.auth.repository.devices import NewDevice
 from services.auth.tokens import Issuing
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's word for a device, and when they last showed who they are."""
+
+    user_id: UUID
+    workspace_id: UUID
+    authenticated_at: datetime
+    origin: Origin
 
 
 async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevice:
@@ -25,10 +38,11 @@ async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevi
             return device
 
 
-async def approve(tx: Tx, code: UserCode, user_id: UUID, workspace_id: UUID) -> DeviceAuthorization:
+async def approve(tx: Tx, code: UserCode, approval: Approval) -> DeviceAuthorization:
     """Let the device that shows a code act for a person. Raises NotFound when none does that still waits."""
     device = await _lock_waiting(tx, code)
-    device.approve(user_id, workspace_id)
+    device.approve(approval.user_id, approval.workspace_id, approval.authenticated_at)
+    _tell(tx, "device.approved", device, approval)
     return device
 
 
@@ -40,25 +54,31 @@ async def deny(tx: Tx, code: UserCode) -> DeviceAuthorization:
 
 
 async def poll(
-    tx: Tx, issuing: Issuing, code: DeviceCode, client_id: str, home_id: UUID | None, origin: Origin
+    tx: Tx, issuing: Issuing, code: DeviceCode, client_id: str, user_id: UUID | None, origin: Origin
 ) -> Tokens | Refusal:
     """Answer a device; its session is opened once. `tx` is a transaction of its person's home, or of none as yet.
 
-    Each poll is remembered, so the caller must commit before it refuses.
+    Each poll is remembered, so the caller must commit before it refuses. People are locked before their devices.
     """
+    user = None if user_id is None else await users.lock_user(tx, user_id)
     device = await devices.lock_by_device_code(tx, code)
     if device is None or device.client_id != client_id:
         return Refusal.INVALID_GRANT
-    if device.user_id is not None and home_id is None:
-        # Approved a moment ago: this transaction can't open the session, the next poll's can.
+    if device.user_id != user_id:
+        # Approved, or taken back, a moment ago: this transaction can't tell, the next poll's can.
         return Refusal.AUTHORIZATION_PENDING
     refusal = device.poll(tx.now)
-    if refusal is not None or device.user_id is None or device.workspace_id is None:
+    if refusal is not None or user is None or device.workspace_id is None or device.authenticated_at is None:
         return refusal or Refusal.INVALID_GRANT
-    user = await users.lock_user(tx, device.user_id)
-    opened = await open_session(tx, issuing, user, device.workspace_id, origin) if user.is_present else None
+    login = Authenticated(user, device.workspace_id, device.authenticated_at)
+    opened = await open_session(tx, issuing, login, origin) if user.is_present else None
     # Deactivated, or no member any more, since they approved.
     return opened or Refusal.INVALID_GRANT
+
+
+def _tell(tx: Tx, name: str, device: DeviceAuthorization, approval: Approval) -> None:
+    actor = Actor(ActorKind.USER, approval.user_id, origin=approval.origin)
+    tell_act(tx, approval.workspace_id, Act(name, actor, Target("device", device.id)))
 
 
 async def _lock_waiting(tx: Tx, code: UserCode) -> DeviceAuthorization:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from libs.kit.acts import Act, Actor, Target, tell_act
 from libs.kit.db import Tx
 from services.auth.commands import onboarding
 from services.auth.model import Kyc
@@ -27,13 +28,18 @@ async def submit(tx: Tx, home_id: UUID, user_id: UUID, documents: Sequence[Docum
     return kyc
 
 
-async def decide(tx: Tx, home_id: UUID, user_id: UUID, submission: int, decision: Decision, by: UUID) -> Kyc:
+async def decide(tx: Tx, home_id: UUID, user_id: UUID, submission: int, decision: Decision, by: Actor) -> Kyc:
     """Let staff verify or reject a submission of somebody else.
 
     Raises Forbidden when it is their own, and Conflict when it is not waiting.
     """
     kyc = await own_rows.lock(tx, Kyc.unsaid(home_id, user_id))
-    tx.publish(kyc, *kyc.decide(submission, decision, by, tx.now))
+    if by.id is None:
+        raise ValueError("a decision is somebody's")
+    tx.publish(kyc, *kyc.decide(submission, decision, by.id, tx.now))
+    tell_act(
+        tx, home_id, Act("kyc.decided", by, Target("user", user_id), reason=f"submission {submission}: {kyc.state}")
+    )
     return kyc
 
 

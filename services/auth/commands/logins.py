@@ -9,10 +9,11 @@ from datetime import timedelta
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.kit.errors import RateLimited
+from libs.kit.http.client_address import neighbourhood
 from libs.schema.auth import LockReason
 from services.auth.commands.acts import tell_of_refusal, tell_of_user
 from services.auth.commands.mails import Mailing
-from services.auth.commands.sessions import Tokens, open_session
+from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import User, email_key
 from services.auth.model.login import (
     NOBODY,
@@ -81,7 +82,7 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
     user = await users.lock_known(tx, NOBODY if checked.known is None else checked.known.user_id)
     account, address = _subjects(checked.email, checked.origin)
     guards = await logins.lock_guards(tx, [account, address])
-    if user is None or not checked.matched:
+    if user is None or not _still_matches(checked, user):
         _refuse(tx, checked, LoginResult.WRONG, "wrong address or password")
         if user is not None and guards[account].failures >= lockout.account.failures:
             await _lock(tx, lockout, mailing, user, checked.origin)
@@ -91,10 +92,20 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
         return None
     guards[account].forgive()
     guards[address].give_back()
-    if checked.renewed_hash is not None:
+    if (
+        checked.renewed_hash is not None
+        and checked.known is not None
+        and user.password_hash == checked.known.password_hash
+    ):
         user.rehash_password(checked.renewed_hash)
     _note(tx, checked, LoginResult.SUCCEEDED)
-    return await open_session(tx, issuing, user, user.default_workspace_id, checked.origin)
+    return await open_session(tx, issuing, Authenticated(user, user.default_workspace_id, tx.now), checked.origin)
+
+
+def _still_matches(checked: Checked, user: User) -> bool:
+    """Whether the password was right, and has not been changed since it was checked."""
+    known = checked.known
+    return checked.matched and known is not None and user.password_changed_at == known.password_changed_at
 
 
 async def excuse(tx: Tx, email: str, origin: Origin) -> None:
@@ -104,7 +115,8 @@ async def excuse(tx: Tx, email: str, origin: Origin) -> None:
 
 
 def _subjects(email: str, origin: Origin) -> tuple[bytes, bytes]:
-    return account_subject(email_key(email)), address_subject(origin.address)
+    network = None if origin.address is None else neighbourhood(origin.address)
+    return account_subject(email_key(email)), address_subject(network)
 
 
 async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:

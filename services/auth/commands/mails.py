@@ -18,8 +18,9 @@ from libs.schema.auth import MailRequested, MailTemplate
 from libs.schema.event import Cause
 from services.auth.model import User
 from services.auth.model.mailed_token import MailedToken, Purpose
-from services.auth.repository import mailed_tokens
+from services.auth.repository import mailed_tokens, users
 from services.auth.settings import Settings
+from services.auth.tokens import Ticket
 
 TEMPLATES: Mapping[Purpose, MailTemplate] = MappingProxyType(
     {
@@ -74,6 +75,24 @@ class Mailing:
             )
         )
         tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now), cause=cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A mailed token that worked, and whose it was; both are locked."""
+
+    token: MailedToken
+    user: User
+
+
+async def use_token(tx: Tx, presented: Ticket, purpose: Purpose) -> Used | None:
+    """Use up a mailed token; None when it does not work."""
+    owner_id = await mailed_tokens.owner_of(tx, presented.digest, purpose)
+    user = None if owner_id is None else await users.lock_known(tx, owner_id)
+    token = await mailed_tokens.lock_token(tx, presented.digest, purpose)
+    if user is None or token is None or not token.use(tx.now):
+        return None
+    return Used(token, user)
 
 
 def _mail(

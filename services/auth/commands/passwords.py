@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from libs.kit.acts import Origin
@@ -12,13 +13,17 @@ from libs.kit.model import Occurrence
 from libs.schema.auth import MailTemplate, PasswordChange, PasswordResetRequested, SessionEnd
 from libs.schema.event import Cause
 from services.auth.commands.acts import tell_of_user
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import Mailing, use_token
+from services.auth.commands.onboarding import note_steps
 from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
 from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
+from services.auth.model.onboarding import StepName
 from services.auth.repository import logins, mailed_tokens, users
 from services.auth.tokens import Ticket
+
+_BETWEEN_RESETS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +69,25 @@ async def send_resets(tx: Tx, mailing: Mailing, requests: Sequence[Asked]) -> No
     known = await users.lock_by_email(tx, [asked.email for asked in requests])
     for asked in requests:
         user = known.get(email_key(asked.email))
-        if user is not None and user.is_present:
+        if user is None or not user.is_present:
+            continue
+        # Whoever asks again and again neither fills a mailbox nor keeps the token that is under way from working.
+        if not await mailed_tokens.sent_since(tx, user.id, Purpose.RESET_PASSWORD, tx.now - _BETWEEN_RESETS):
             await mailing.send(tx, user, Purpose.RESET_PASSWORD, asked.cause)
 
 
 async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: str, origin: Origin) -> bool:
     """Choose another password with a mailed token; whether the token worked. It shows that mail reaches the person."""
-    token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.RESET_PASSWORD)
-    if token is None or not token.use(tx.now):
+    used = await use_token(tx, presented, Purpose.RESET_PASSWORD)
+    if used is None or not used.user.is_present:
         return False
-    user = await users.lock_user(tx, token.user_id)
-    if not user.is_present:
-        return False
+    user = used.user
     tx.publish(user, *user.change_password(new_hash, PasswordChange.RESET, tx.now))
     tell_of_user(tx, "password.reset", user, origin)
     await _begin_anew(tx, mailing, user, origin, None)
-    if token.email == user.email:
+    if used.token.email == user.email:
         tx.publish(user, *user.verify_email(tx.now))
+        await note_steps(tx, user.default_workspace_id, user.id, (StepName.VERIFY_EMAIL,))
     return True
 
 

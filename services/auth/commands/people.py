@@ -7,14 +7,14 @@ from uuid import UUID
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from services.auth.commands.acts import tell_of_user
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import Mailing, use_token
 from services.auth.commands.onboarding import note_steps
 from services.auth.model import User, email_key
 from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
 from services.auth.model.onboarding import StepName
 from services.auth.model.user import PersonalDetails
-from services.auth.repository import logins, mailed_tokens, users
+from services.auth.repository import logins, users
 from services.auth.tokens import Ticket
 
 
@@ -33,12 +33,10 @@ async def ask_for_verification(tx: Tx, mailing: Mailing, user_id: UUID) -> None:
 
 async def verify_email(tx: Tx, presented: Ticket, origin: Origin) -> bool:
     """Take a mailed token as proof of an address; whether it was one."""
-    token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.VERIFY_EMAIL)
-    if token is None or not token.use(tx.now):
+    used = await use_token(tx, presented, Purpose.VERIFY_EMAIL)
+    if used is None or used.token.email != used.user.email or not used.user.is_present:
         return False
-    user = await users.lock_user(tx, token.user_id)
-    if token.email != user.email or not user.is_present:
-        return False
+    user = used.user
     tx.publish(user, *user.verify_email(tx.now))
     await note_steps(tx, user.default_workspace_id, user.id, (StepName.VERIFY_EMAIL,))
     tell_of_user(tx, "email.verified", user, origin)
@@ -47,10 +45,10 @@ async def verify_email(tx: Tx, presented: Ticket, origin: Origin) -> bool:
 
 async def unlock_by_mail(tx: Tx, presented: Ticket, origin: Origin) -> bool:
     """Let a person in again who got the mail about their lock; whether the token worked."""
-    token = await mailed_tokens.lock_token(tx, presented.digest, Purpose.UNLOCK)
-    if token is None or not token.use(tx.now):
+    used = await use_token(tx, presented, Purpose.UNLOCK)
+    if used is None:
         return False
-    user = await users.lock_user(tx, token.user_id)
+    user = used.user
     tx.publish(user, *user.unlock(tx.now))
     subject = account_subject(email_key(user.email))
     (await logins.lock_guards(tx, [subject]))[subject].forgive()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.kit.acts import Origin
@@ -14,7 +14,7 @@ from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, RefreshToken, Role, Session, User
-from services.auth.repository import sessions, users
+from services.auth.repository import devices, sessions, users
 from services.auth.tokens import Grant, Issuing, Ticket
 
 
@@ -29,13 +29,24 @@ class Tokens:
     session_id: UUID
 
 
-async def open_session(tx: Tx, issuing: Issuing, user: User, workspace_id: UUID, origin: Origin) -> Tokens | None:
-    """Log in a user who showed who they are; None when they are no member of the workspace.
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A person who showed who they are, at some time, and the workspace that they want to act for."""
+
+    user: User
+    workspace_id: UUID
+    at: datetime
+
+
+async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: Origin) -> Tokens | None:
+    """Log in a user who showed who they are; None when they are no member of the workspace, or it was too long ago.
 
     `tx` is a transaction of the user's home, whose row it has locked.
     """
+    user, workspace_id = login.user, login.workspace_id
     role = await users.role_in(tx, user.id, workspace_id)
-    if role is None:
+    expires_at = login.at + issuing.session_lifetime
+    if role is None or expires_at <= tx.now:
         return None
     user.last_login_at = tx.now
     session = Session(
@@ -46,9 +57,9 @@ async def open_session(tx: Tx, issuing: Issuing, user: User, workspace_id: UUID,
         workspace_id=workspace_id,
         device=origin.device,
         address=origin.address,
-        authenticated_at=tx.now,
+        authenticated_at=login.at,
         last_seen_at=tx.now,
-        expires_at=tx.now + issuing.session_lifetime,
+        expires_at=expires_at,
     )
     tx.add(session)
     await tx.flush()
@@ -65,11 +76,12 @@ async def continue_session(
     One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
     commit before it refuses.
     """
+    owner_id = await sessions.owner_of(tx, presented.digest)
+    user = None if owner_id is None else await users.lock_user(tx, owner_id)
     held = await sessions.lock_by_token(tx, presented.digest)
-    if held is None or not held.session.is_open(tx.now):
+    if user is None or held is None or not held.session.is_open(tx.now):
         return None
     token, session = held.token, held.session
-    user = await users.lock_user(tx, session.user_id)
     if token.used_at is not None:
         tx.publish(session, *session.compromise(origin, tx.now))
         mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
@@ -99,8 +111,15 @@ async def revoke_session(tx: Tx, user_id: UUID, session_id: UUID, origin: Origin
         tell_of_session(tx, "session.revoked", session, origin)
 
 
+async def end_every_session(tx: Tx, user_id: UUID, origin: Origin) -> None:
+    """Log a person out everywhere."""
+    await users.lock_user(tx, user_id)
+    await end_sessions(tx, user_id, SessionEnd.REVOKED, origin)
+
+
 async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, origin: Origin, spared: UUID | None = None) -> None:
-    """End all sessions of a person but one."""
+    """End all sessions of a person, whose row `tx` has locked, but one; devices that they approved get none."""
+    await devices.deny_approved(tx, user_id)
     for session in await sessions.lock_open_sessions(tx, user_id):
         if session.id != spared:
             tx.publish(session, *session.end(by, tx.now))

@@ -32,9 +32,11 @@ def upgrade() -> None:
             polled_at        timestamptz,
             user_id          uuid REFERENCES auth."user" (id),
             workspace_id     uuid,
+            authenticated_at timestamptz,
             created_at       timestamptz NOT NULL DEFAULT now(),
             CONSTRAINT device_authorization_has_a_person CHECK
-                ((state IN ('APPROVED', 'USED')) = (user_id IS NOT NULL AND workspace_id IS NOT NULL))
+                ((state IN ('APPROVED', 'USED')) = (user_id IS NOT NULL AND workspace_id IS NOT NULL
+                                                     AND authenticated_at IS NOT NULL))
         )""")
     # Nobody's: a device waits before anybody is known, and is found by a code that nobody else has.
     share("auth", "device_authorization", api="SELECT, INSERT, UPDATE")

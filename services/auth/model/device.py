@@ -36,7 +36,8 @@ class DeviceAuthorization(Base):
         UniqueConstraint("user_code_hash", name="device_authorization_user_code"),
         CheckConstraint("state IN ('PENDING', 'APPROVED', 'DENIED', 'USED')", name="device_authorization_state"),
         CheckConstraint(
-            "(state IN ('APPROVED', 'USED')) = (user_id IS NOT NULL AND workspace_id IS NOT NULL)",
+            "(state IN ('APPROVED', 'USED')) = (user_id IS NOT NULL AND workspace_id IS NOT NULL"
+            " AND authenticated_at IS NOT NULL)",
             name="device_authorization_has_a_person",
         ),
     )
@@ -55,15 +56,18 @@ class DeviceAuthorization(Base):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("auth.user.id"))
     workspace_id: Mapped[UUID | None]
     """The workspace that the session will be for."""
+    authenticated_at: Mapped[Moment | None]
+    """When the person who approved last showed who they are: the device's session is no younger."""
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
     def waits(self, at: datetime) -> bool:
         """Whether a person can still answer."""
         return self.state == DeviceState.PENDING and at < self.expires_at
 
-    def approve(self, user_id: UUID, workspace_id: UUID) -> None:
+    def approve(self, user_id: UUID, workspace_id: UUID, authenticated_at: datetime) -> None:
         """Let the device have a session of a person's in one of their workspaces."""
         self.state, self.user_id, self.workspace_id = DeviceState.APPROVED, user_id, workspace_id
+        self.authenticated_at = authenticated_at
 
     def deny(self) -> None:
         """Let the device have nothing, ever."""

@@ -15,7 +15,7 @@ class GrantType(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a client gets no tokens: RFC 6749, section 5.2, and RFC 8628, section 3.5."""
+    """Why a client gets no tokens: RFC 6749, section 5.2, RFC 8628, section 3.5, and RFC 7009, section 2.2.1."""
 
     AUTHORIZATION_PENDING = "authorization_pending"
     SLOW_DOWN = "slow_down"
@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     INVALID_GRANT = "invalid_grant"
     INVALID_REQUEST = "invalid_request"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 an error's name, not a secret
 
 
 CLIENTS: Mapping[str, str] = MappingProxyType({"fillstream-cli": "The fillstream command"})

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -61,7 +62,7 @@ TIMEOUT_MILLISECONDS = 300_000
 # What `webauthn`, `cbor2` and `cryptography` raise, or could, for bytes that somebody has made up.
 _UNREADABLE = (
     WebAuthnException, InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, LookupError, AttributeError,
-    ArithmeticError, RecursionError,
+    ArithmeticError, RecursionError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
 # We ask for no attestation, so the parsers of all others are kept from strangers' bytes.
 _FORMATS = frozenset({AttestationFormat.NONE, AttestationFormat.PACKED})

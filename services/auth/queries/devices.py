@@ -1,7 +1,8 @@
-"""What can be read of devices that wait? Which one shows a code, and whose home its session will be kept in."""
+"""What can be read of devices that wait? Which one shows a code, and who approved one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,10 +21,19 @@ async def waiting_device(tx: Tx, code: UserCode) -> DeviceAuthorization:
     return device
 
 
-async def approver_home(tx: Tx, code: DeviceCode) -> UUID | None:
-    """The home of the person who approved a device; None while nobody did."""
-    return await tx.scalar(
-        select(User.default_workspace_id)
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """The person who approved a device."""
+
+    user_id: UUID
+    home_id: UUID
+
+
+async def approver(tx: Tx, code: DeviceCode) -> Approver | None:
+    """Who approved a device; None while nobody did."""
+    user = await tx.scalar(
+        select(User)
         .join(DeviceAuthorization, DeviceAuthorization.user_id == User.id)
         .where(DeviceAuthorization.device_code_hash == code.digest)
     )
+    return None if user is None else Approver(user.id, user.default_workspace_id)

@@ -75,4 +75,4 @@ async def reset_owner(tx: Tx, presented: Ticket) -> User | None:
 
 
 def _credentials(user: User) -> Credentials:
-    return Credentials(user.id, user.default_workspace_id, user.password_hash)
+    return Credentials(user.id, user.default_workspace_id, user.password_hash, user.password_changed_at)

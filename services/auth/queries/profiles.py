@@ -24,10 +24,10 @@ class Applicant:
 
 async def particulars(tx: Tx, encryption: Encryption, home_id: UUID, user_id: UUID) -> Particulars:
     """What a person said of themselves, in the open; what nobody chose where they never did."""
+    # Whoever holds a keyring keeps a rotation from destroying the key of what is read next.
+    ring = await encryption.keyring(tx, home_id)
     profile = await own_rows.find(tx, Profile, user_id)
-    if profile is None:
-        return Particulars()
-    return profile.open(await encryption.keyring(tx, home_id))
+    return Particulars() if profile is None else profile.open(ring)
 
 
 async def kyc(tx: Tx, home_id: UUID, user_id: UUID) -> Kyc:
@@ -36,9 +36,12 @@ async def kyc(tx: Tx, home_id: UUID, user_id: UUID) -> Kyc:
 
 
 async def applicant(tx: Tx, encryption: Encryption, home_id: UUID, user_id: UUID) -> Applicant:
-    """What staff decide on."""
-    about = await particulars(tx, encryption, home_id, user_id)
-    return Applicant(await kyc(tx, home_id, user_id), about, tx.now)
+    """What staff decide on.
+
+    The submission is read before what it is about: whatever changes in between makes the decision on it stale.
+    """
+    handed_in = await kyc(tx, home_id, user_id)
+    return Applicant(handed_in, await particulars(tx, encryption, home_id, user_id), tx.now)
 
 
 async def onboarding(tx: Tx, home_id: UUID, user_id: UUID) -> OnboardingProgress:

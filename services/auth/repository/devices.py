@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from libs.kit.db import Tx
@@ -56,3 +57,12 @@ async def lock_by_user_code(tx: Tx, code: UserCode) -> DeviceAuthorization | Non
     """The device that shows a code, locked until the transaction ends."""
     found = select(DeviceAuthorization).where(DeviceAuthorization.user_code_hash == code.digest)
     return await tx.scalar(found.with_for_update())
+
+
+async def deny_approved(tx: Tx, user_id: UUID) -> None:
+    """Let no device that a person approved, and that has not fetched its session yet, have one."""
+    await tx.execute(
+        update(DeviceAuthorization)
+        .where(DeviceAuthorization.user_id == user_id, DeviceAuthorization.state == DeviceState.APPROVED)
+        .values(state=DeviceState.DENIED, user_id=None, workspace_id=None, authenticated_at=None)
+    )

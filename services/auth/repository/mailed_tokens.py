@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
 
 from libs.kit.db import Tx
 from services.auth.model.mailed_token import MailedToken, Purpose
+
+
+async def owner_of(tx: Tx, token_hash: bytes, purpose: Purpose) -> UUID | None:
+    """Whose token it is, or None. People are locked before their tokens."""
+    return await tx.scalar(
+        select(MailedToken.user_id).where(MailedToken.token_hash == token_hash, MailedToken.purpose == purpose)
+    )
+
+
+async def sent_since(tx: Tx, user_id: UUID, purpose: Purpose, moment: datetime) -> bool:
+    """Whether the person was sent such a token after a moment, and has not used it."""
+    found = await tx.scalar(
+        select(MailedToken.id)
+        .where(
+            MailedToken.user_id == user_id,
+            MailedToken.purpose == purpose,
+            MailedToken.created_at > moment,
+            MailedToken.used_at.is_(None),
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 async def lock_token(tx: Tx, token_hash: bytes, purpose: Purpose) -> MailedToken | None:

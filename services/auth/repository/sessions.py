@@ -21,6 +21,15 @@ class Held:
     session: Session
 
 
+async def owner_of(tx: Tx, token_hash: bytes) -> UUID | None:
+    """Whose session a refresh token belongs to, or None. People are locked before their sessions."""
+    return await tx.scalar(
+        select(Session.user_id)
+        .join(RefreshToken, RefreshToken.session_id == Session.id)
+        .where(RefreshToken.token_hash == token_hash)
+    )
+
+
 async def lock_by_token(tx: Tx, token_hash: bytes) -> Held | None:
     """The session that a refresh token belongs to, locked until the transaction ends; None for an unknown token.
 

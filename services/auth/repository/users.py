@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -34,6 +35,8 @@ class Credentials:
     user_id: UUID
     home_id: UUID
     password_hash: str = field(repr=False)
+    password_changed_at: datetime | None
+    """A password that was changed since is another one, however its hash was checked."""
 
 
 async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User | None:
@@ -69,8 +72,8 @@ async def find_user(tx: Tx, email: str) -> User | None:
 
 
 async def lock_known(tx: Tx, user_id: UUID) -> User | None:
-    """The user, locked until the transaction ends, or None."""
-    return await tx.scalar(select(User).where(User.id == user_id).with_for_update())
+    """The user, locked until the transaction ends, or None. Rows that refer to them may be made meanwhile."""
+    return await tx.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
 
 
 async def lock_user(tx: Tx, user_id: UUID) -> User:
@@ -84,7 +87,9 @@ async def lock_user(tx: Tx, user_id: UUID) -> User:
 async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
     """Those who have these addresses, by their keys, locked in one order until the transaction ends."""
     keys = {email_key(email) for email in emails}
-    found = await tx.scalars(select(User).where(User.email_key.in_(keys)).order_by(User.id).with_for_update())
+    found = await tx.scalars(
+        select(User).where(User.email_key.in_(keys)).order_by(User.id).with_for_update(key_share=True)
+    )
     return {user.email_key: user for user in found}
 
 
