@@ -73,6 +73,8 @@ class Site:
         """What the services are given: every secret is a planted one."""
         plain = {"FILLSTREAM_KAFKA_BOOTSTRAP": self.kafka.bootstrap, "FILLSTREAM_HTTP_PORT": "0"}
         plain |= {"FILLSTREAM_LOG_LEVEL": "DEBUG", "FILLSTREAM_NOTIFICATIONS_STREAM_SECONDS": "0.2"}
+        # Tables will be missing for a while, which a task that looks every second does not outlive.
+        plain |= {"FILLSTREAM_NOTIFICATIONS_MAIL_SECONDS": "3600"}
         plain |= {"FILLSTREAM_ENCRYPTION_KEY_URL": keyset_url()}
         return plain | variables(self.planted, self.postgres.url, _LOGIN)
 
