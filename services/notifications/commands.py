@@ -11,9 +11,6 @@ from services.notifications import repository
 from services.notifications.model import Mail, MailState, Notice, Notification
 from services.notifications.repository import WantedMail
 
-MAX_MAILS = 50
-"""How many are looked at for one that is still wanted."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -56,11 +53,14 @@ async def want_mails(tx: Tx, mails: Sequence[WantedMail]) -> None:
 
 
 async def take_mail(tx: Tx) -> Mail | None:
-    """A mail that the caller is to send now, as a value; nobody else tries it for a while. None when none is due."""
-    for mail in await repository.lock_due_mails(tx, MAX_MAILS):
-        if mail.take(tx.now):
-            return mail
-    return None
+    """The mail that is due first, as a value; None when none is.
+
+    One that is still QUEUED is the caller's to send, and nobody else tries it for a while.
+    """
+    mail = await repository.lock_due_mail(tx)
+    if mail is not None:
+        mail.take(tx.now)
+    return mail
 
 
 async def settle_mail(tx: Tx, tried: Mail, outcome: Outcome) -> None:

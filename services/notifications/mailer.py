@@ -5,19 +5,16 @@ A sender that dies between the two sends its mail again: better twice than never
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
-from libs.kit.cancellation import end
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.logging import logger
-from libs.kit.outages import DatabaseAway
+from libs.kit.recurring import recurring
 from services.notifications import commands
 from services.notifications.commands import Outcome
 from services.notifications.letters import Stationery, compose
-from services.notifications.model import Mail
+from services.notifications.model import Mail, MailState
 from services.notifications.post import Post, PostAway, PostRefused
 
 log = logger(__name__)
@@ -41,32 +38,22 @@ async def _hand_over(post: Post, mail: Mail, how: Stationery) -> Outcome:
 
 
 async def _send_one(db: Database, post: Post, how: Stationery) -> bool:
-    """Send one mail that is due; whether there was one."""
+    """Send one mail that is due, if it is still wanted; whether there was one."""
     async with db.work() as tx:
         mail = await commands.take_mail(tx)
     if mail is None:
         return False
-    outcome = await _hand_over(post, mail, how)
-    async with db.work() as tx:
-        await commands.settle_mail(tx, mail, outcome)
+    if mail.state == MailState.QUEUED:
+        outcome = await _hand_over(post, mail, how)
+        async with db.work() as tx:
+            await commands.settle_mail(tx, mail, outcome)
     return True
 
 
-async def _run(db: Database, post: Post, how: Stationery, every_seconds: float) -> None:
-    while True:
-        try:
-            while await _send_one(db, post, how):
-                pass
-        except DatabaseAway as error:
-            log.warning("mailer_interrupted", error=repr(error), retry_in_seconds=every_seconds)
-        await asyncio.sleep(every_seconds)
-
-
-@asynccontextmanager
-async def mailer(db: Database, post: Post, how: Stationery, every_seconds: float) -> AsyncIterator[Probe]:
+def mailer(db: Database, post: Post, how: Stationery, every_seconds: float) -> AbstractAsyncContextManager[Probe]:
     """Send mails in the background; several replicas share the work."""
-    task = asyncio.create_task(_run(db, post, how, every_seconds), name="notifications-mailer")
-    try:
-        yield Probe("mailer", lambda: None, task)
-    finally:
-        await end(task)
+
+    async def send() -> bool:
+        return await _send_one(db, post, how)
+
+    return recurring("mailer", send, every_seconds)

@@ -129,13 +129,13 @@ async def insert_mails(tx: Tx, mails: Sequence[WantedMail]) -> None:
     )
 
 
-async def lock_due_mails(tx: Tx, limit: int) -> Sequence[Mail]:
-    """Mails that are to be tried now, locked; what another sender holds is passed over."""
-    return await tx.scalars(
+async def lock_due_mail(tx: Tx) -> Mail | None:
+    """The mail that has been due for longest, locked; what another sender holds is passed over."""
+    return await tx.scalar(
         select(Mail)
         .where(Mail.state == MailState.QUEUED, Mail.due_at <= tx.now)
         .order_by(Mail.due_at)
-        .limit(limit)
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, Invalid
+from libs.kit.newest import newest
 from libs.schema.signals import StrategyStatus
 from services.signals import repository
 from services.signals.model import Backtest, ClosedBar, Entitlements, LiveStrategy, Strategy, StrategyDraft
@@ -62,10 +63,7 @@ async def evaluate_bars(tx: Tx, bars: Sequence[ClosedBar]) -> None:
 
 async def note_entitlements(tx: Tx, entitlements: Sequence[Entitlements]) -> None:
     """Keep the newest word on each workspace."""
-    newest: dict[UUID, Entitlements] = {}
-    for said in sorted(entitlements, key=lambda said: said.sequence):
-        newest[said.tenant_id] = said
-    await repository.upsert_entitlements(tx, list(newest.values()))
+    await repository.upsert_entitlements(tx, newest(entitlements))
 
 
 async def record_backtest(tx: Tx, backtest: Backtest) -> Backtest:

@@ -54,14 +54,12 @@ async def change_password(
     body: PasswordIn, somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Have another password. All other sessions end."""
-    async with db.public() as tx:
-        known = await people.credentials_of(tx, somebody.user_id)
-        user = await people.person(tx, somebody.user_id)
-    if known is None or user is None:
-        raise Unauthenticated("the person is not known, or no longer")
     async with db.public(cause) as tx:
+        user = await people.person(tx, somebody.user_id)
+        if user is None:
+            raise Unauthenticated("the person is not known, or no longer")
         await logins.claim_try(tx, parts.lockout, user.email, origin)
-    if not await parts.passwords.match(body.current_password.get_secret_value(), known.password_hash):
+    if not await parts.passwords.match(body.current_password.get_secret_value(), user.password_hash):
         raise Invalid("/current_password", "is not the current password", slug="wrong-password")
     async with db.public(cause) as tx:
         await logins.excuse(tx, user.email, origin)
@@ -71,7 +69,7 @@ async def change_password(
     )
     new_hash = await parts.passwords.hash(wanted)
     async with db.transaction(somebody.home_id, cause) as tx:
-        replaced = ChangedPassword(somebody.user_id, known.password_hash, new_hash)
+        replaced = ChangedPassword(somebody.user_id, user.password_hash, new_hash)
         changed = await passwords.change_password(tx, parts.mailing, replaced, origin, somebody.caller.session_id)
     if not changed:
         raise Conflict("the password was changed by another request meanwhile", slug="password-changed")

@@ -108,6 +108,12 @@ def _still_matches(checked: Checked, user: User) -> bool:
     return checked.matched and known is not None and user.password_changed_at == known.password_changed_at
 
 
+async def forgive(tx: Tx, user: User) -> None:
+    """Let nothing that failed before slow a person down who showed who they are; `tx` has locked their row."""
+    subject = account_subject(user.email_key)
+    (await logins.lock_guards(tx, [subject]))[subject].forgive()
+
+
 async def excuse(tx: Tx, email: str, origin: Origin) -> None:
     """The try that was claimed last did not fail."""
     for guard in (await logins.lock_guards(tx, _subjects(email, origin))).values():

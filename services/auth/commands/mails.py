@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -70,7 +69,7 @@ class Mailing:
                 user_id=user.id,
                 purpose=purpose,
                 email=user.email,
-                token_hash=hashlib.sha256(mail_secret(self.key, mail_id).encode()).digest(),
+                token_hash=Ticket(user.default_workspace_id, mail_secret(self.key, mail_id)).digest,
                 expires_at=expires_at,
             )
         )

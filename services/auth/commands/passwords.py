@@ -13,14 +13,14 @@ from libs.kit.model import Occurrence
 from libs.schema.auth import MailTemplate, PasswordChange, PasswordResetRequested, SessionEnd
 from libs.schema.event import Cause
 from services.auth.commands.acts import tell_of_user
+from services.auth.commands.logins import forgive
 from services.auth.commands.mails import Mailing, use_token
 from services.auth.commands.onboarding import note_steps
 from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
-from services.auth.model.login import account_subject
 from services.auth.model.mailed_token import Purpose
 from services.auth.model.onboarding import StepName
-from services.auth.repository import logins, mailed_tokens, users
+from services.auth.repository import mailed_tokens, users
 from services.auth.tokens import Ticket
 
 _BETWEEN_RESETS = timedelta(minutes=1)
@@ -95,6 +95,5 @@ async def _begin_anew(tx: Tx, mailing: Mailing, user: User, origin: Origin, sess
     """What the old password has opened ends, but for the session that changed it; what failed with it is forgiven."""
     await mailed_tokens.void_tokens(tx, user.id, Purpose.RESET_PASSWORD)
     await end_sessions(tx, user.id, SessionEnd.PASSWORD_CHANGED, origin, spared=session_id)
-    subject = account_subject(email_key(user.email))
-    (await logins.lock_guards(tx, [subject]))[subject].forgive()
+    await forgive(tx, user)
     mailing.tell(tx, user, MailTemplate.PASSWORD_CHANGED)

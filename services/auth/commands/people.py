@@ -7,14 +7,14 @@ from uuid import UUID
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from services.auth.commands.acts import tell_of_user
+from services.auth.commands.logins import forgive
 from services.auth.commands.mails import Mailing, use_token
 from services.auth.commands.onboarding import note_steps
-from services.auth.model import User, email_key
-from services.auth.model.login import account_subject
+from services.auth.model import User
 from services.auth.model.mailed_token import Purpose
 from services.auth.model.onboarding import StepName
 from services.auth.model.user import PersonalDetails
-from services.auth.repository import logins, users
+from services.auth.repository import users
 from services.auth.tokens import Ticket
 
 
@@ -50,7 +50,6 @@ async def unlock_by_mail(tx: Tx, presented: Ticket, origin: Origin) -> bool:
         return False
     user = used.user
     tx.publish(user, *user.unlock(tx.now))
-    subject = account_subject(email_key(user.email))
-    (await logins.lock_guards(tx, [subject]))[subject].forgive()
+    await forgive(tx, user)
     tell_of_user(tx, "user.unlocked", user, origin)
     return True

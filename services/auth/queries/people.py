@@ -28,13 +28,9 @@ class Profile:
 async def credentials(tx: Tx, email: str) -> Credentials | None:
     """What to check a password against, or None when nobody has this address."""
     user = await users.find_user(tx, email)
-    return None if user is None else _credentials(user)
-
-
-async def credentials_of(tx: Tx, user_id: UUID) -> Credentials | None:
-    """What to check the password of somebody who is logged in against, or None when they are gone."""
-    user = await person(tx, user_id)
-    return None if user is None else _credentials(user)
+    if user is None:
+        return None
+    return Credentials(user.id, user.default_workspace_id, user.password_hash, user.password_changed_at)
 
 
 async def person(tx: Tx, user_id: UUID) -> User | None:
@@ -72,7 +68,3 @@ async def reset_owner(tx: Tx, presented: Ticket) -> User | None:
         )
     )
     return None if token is None else await person(tx, token.user_id)
-
-
-def _credentials(user: User) -> Credentials:
-    return Credentials(user.id, user.default_workspace_id, user.password_hash, user.password_changed_at)

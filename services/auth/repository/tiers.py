@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from libs.kit.db import Tx
+from libs.kit.newest import newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,7 @@ class Plan:
 
 async def save_plans(tx: Tx, plans: Iterable[Plan]) -> None:
     """Keep which plans workspaces are on, unless something newer is known."""
-    latest = {one.tenant_id: one for one in sorted(plans, key=lambda one: one.sequence)}
-    # In one order, so that two consumers never wait for each other.
-    rows = [(one.tenant_id, one.plan, one.sequence) for one in sorted(latest.values(), key=lambda one: one.tenant_id)]
+    rows = [(one.tenant_id, one.plan, one.sequence) for one in newest(plans)]
     await tx.fetch(
         """
         INSERT INTO auth.tier (tenant_id, plan, sequence)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, NotFound
+from libs.kit.newest import newest
 from services.orders.book import Book, Line, Working
 from services.orders.matching import PaperVenue
 from services.orders.model import Account
@@ -140,8 +141,7 @@ async def auto_traders(tx: Tx, tenant_ids: Iterable[UUID]) -> dict[UUID, AutoTra
 
 async def save_entitlements(tx: Tx, entitled: Iterable[Entitled]) -> None:
     """Keep what workspaces may do, unless something newer is known."""
-    latest = {e.tenant_id: e for e in sorted(entitled, key=lambda e: e.sequence)}
-    rows = [(e.tenant_id, e.plan, e.auto_trading, e.sequence) for e in latest.values()]
+    rows = [(e.tenant_id, e.plan, e.auto_trading, e.sequence) for e in newest(entitled)]
     await tx.fetch(
         """
         INSERT INTO orders.entitlement (tenant_id, plan, auto_trading, sequence)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from libs.kit.db import Tx
+from libs.kit.newest import newest
 from libs.schema.auth import RiskTolerance
 from libs.schema.values import Currency
 
@@ -26,11 +27,9 @@ class RiskSettings:
 
 async def save_risk_settings(tx: Tx, said: Iterable[RiskSettings]) -> None:
     """Keep what people want to risk, unless something newer is known."""
-    latest = {one.tenant_id: one for one in sorted(said, key=lambda one: one.sequence)}
     rows = [
         (one.tenant_id, one.user_id, one.risk_tolerance, one.max_daily_loss, one.currency, one.sequence)
-        # In one order, so that two consumers never wait for each other.
-        for one in sorted(latest.values(), key=lambda one: one.tenant_id)
+        for one in newest(said)
     ]
     await tx.fetch(
         """
