@@ -159,6 +159,17 @@ async def test_a_wrong_current_password_changes_nothing_and_can_not_be_guessed_a
     assert [answer.status_code for answer in answers] == [422] * 4 + [429] * 2
 
 
+async def test_a_change_that_a_busy_server_could_not_check_counts_no_failure(world: World) -> None:
+    async with world.running("auth", auth_hashing_threads=1, auth_hashing_queue=1) as auth:
+        client = await auth.anonymous()
+        person = await a_person(client)
+
+        answers = await asyncio.gather(*(change(client, person.bearer, PASSWORD, f"{NEW} {n}") for n in range(4)))
+
+        assert 503 in {answer.status_code for answer in answers}
+        assert (await world.fetch("SELECT max(failures) FROM auth.login_guard"))[0][0] == 0
+
+
 async def test_of_two_changes_at_once_one_wins(client: AsyncClient) -> None:
     person = await a_person(client)
 

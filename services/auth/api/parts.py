@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -9,10 +11,14 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from libs.kit.acts import Origin
 from libs.kit.crypto.encryption import Encryption
-from libs.kit.errors import Invalid, Unauthenticated
+from libs.kit.db import Database
+from libs.kit.errors import Invalid, Overloaded, Unauthenticated
 from libs.kit.http.app import Db
 from libs.kit.security import Caller, authenticated
+from libs.schema.event import Cause
+from services.auth.commands import logins
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.device_codes import Authorizing
@@ -59,6 +65,17 @@ async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> 
 
 AllParts = Annotated[Parts, Depends(_parts)]
 Somebody = Annotated[Person, Depends(_person)]
+
+
+@asynccontextmanager
+async def a_try(db: Database, email: str, origin: Origin, cause: Cause) -> AsyncIterator[None]:
+    """Check a password whose try was counted; one that can't be made now is given back. Raises Overloaded."""
+    try:
+        yield
+    except Overloaded:
+        async with db.public(cause) as tx:
+            await logins.excuse(tx, email, origin)
+        raise
 
 
 def mailed(token: str) -> Ticket:

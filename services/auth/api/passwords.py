@@ -10,7 +10,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
 from services.auth.api.fields import A_PERSON, Email, NewPassword, PresentedPassword, PresentedToken
-from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
+from services.auth.api.parts import AllParts, Somebody, a_try, mailed, refuse_weak, spent
 from services.auth.commands import logins, passwords
 from services.auth.commands.passwords import NewPassword as ChangedPassword
 from services.auth.queries import people
@@ -59,7 +59,9 @@ async def change_password(
         if user is None:
             raise Unauthenticated("the person is not known, or no longer")
         await logins.claim_try(tx, parts.lockout, user.email, origin)
-    if not await parts.passwords.match(body.current_password.get_secret_value(), user.password_hash):
+    async with a_try(db, user.email, origin, cause):
+        matched = await parts.passwords.match(body.current_password.get_secret_value(), user.password_hash)
+    if not matched:
         raise Invalid("/current_password", "is not the current password", slug="wrong-password")
     async with db.public(cause) as tx:
         await logins.excuse(tx, user.email, origin)

@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
-from libs.kit.errors import Overloaded, Unauthenticated
+from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.rate_limits import HowLimited, per_address
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
-from services.auth.api.parts import AllParts, Somebody
+from services.auth.api.parts import AllParts, Somebody, a_try
 from services.auth.commands import logins, sessions
 from services.auth.commands.logins import Checked
 from services.auth.model import Login, Session, email_key
@@ -138,13 +138,9 @@ async def login(
         known = await people.credentials(tx, body.email)
     password = body.password.get_secret_value()
     # No connection is held while a thread hashes.
-    try:
+    async with a_try(db, body.email, origin, cause):
         matched = await parts.passwords.match(password, known.password_hash if known else None)
         renewed = await parts.passwords.renewed(password, known.password_hash) if known and matched else None
-    except Overloaded:
-        async with db.public(cause) as tx:
-            await logins.excuse(tx, body.email, origin)
-        raise
     checked = Checked(body.email, origin, known, matched, renewed)
     async with db.transaction(NOBODY if known is None else known.home_id, cause) as tx:
         opened = await logins.settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
