@@ -11,7 +11,7 @@ from functools import lru_cache
 from ssl import SSLContext
 from typing import TypedDict
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import DefaultPartitioner, murmur2
@@ -148,7 +148,22 @@ async def create_topics(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> 
             if code and error is not TopicAlreadyExistsError:
                 raise error(name)
             created.append(name)
+    await _until_read(settings, missing)
     return created
+
+
+async def _until_read(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> None:
+    """Wait until each partition's leader answers for it, so that the first readers need not try again and again."""
+    client = AIOKafkaConsumer(
+        **connection(settings), client_id="fillstream-admin", request_timeout_ms=REQUEST_MS, enable_auto_commit=False
+    )
+    try:
+        await client.start()
+        await client.end_offsets(
+            [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
+        )
+    finally:
+        await client.stop()
 
 
 async def _until_groups_can_join(client: AIOKafkaAdminClient) -> None:
