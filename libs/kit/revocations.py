@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -42,16 +42,28 @@ class Granted:
 
 
 @dataclass(eq=False)
+class _Watch:
+    """Somebody who goes on with a token after it was checked, and has to be told when it is over."""
+
+    granted: Granted
+    over: Callable[[], None]
+
+
+@dataclass(eq=False)
 class Revocations:
     """The revocations of the last day, by the person that they mean."""
 
     _of: dict[UUID, list[AccessRevoked]] = field(default_factory=dict)
+    _watches: dict[UUID, set[_Watch]] = field(default_factory=dict)
     _forgot: datetime = _LONG_AGO
 
     def learn(self, revoked: AccessRevoked, now: datetime) -> None:
         """Remember one; those of the same person that no token can be old enough for are forgotten."""
         alive = [one for one in self._of.get(revoked.user_id, ()) if one.issued_before > now - MAX_TOKEN_LIFE]
         self._of[revoked.user_id] = [*alive, revoked]
+        for watch in tuple(self._watches.get(revoked.user_id, ())):
+            if _means(revoked, watch.granted):
+                watch.over()
 
     def forget(self, before: datetime) -> None:
         """Forget those that no token is old enough for; looks once an hour."""
@@ -64,6 +76,21 @@ class Revocations:
     def cover(self, granted: Granted) -> bool:
         """Whether the token is no longer taken."""
         return any(_means(revoked, granted) for revoked in self._of.get(granted.user_id, ()))
+
+    @contextmanager
+    def watched(self, granted: Granted, over: Callable[[], None]) -> Iterator[None]:
+        """Call `over` when the token is revoked, at once if it is already. It may be called more than once."""
+        watch = _Watch(granted, over)
+        of_person = self._watches.setdefault(granted.user_id, set())
+        of_person.add(watch)
+        try:
+            if self.cover(granted):
+                over()
+            yield
+        finally:
+            of_person.discard(watch)
+            if not of_person:
+                self._watches.pop(granted.user_id, None)
 
 
 def _means(revoked: AccessRevoked, granted: Granted) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -48,10 +48,17 @@ class Caller:
     """The one workspace that the token is for."""
     scopes: frozenset[str]
     token_id: UUID
+    issued_at: datetime
+    expires_at: datetime
     session_id: UUID | None = None
     """The session that the token came from; None for one that came from none."""
     authenticated_at: datetime | None = None
     """When the person last showed who they are, by password or better."""
+
+    @property
+    def granted(self) -> Granted:
+        """What a revocation may mean of the token."""
+        return Granted(self.user_id, self.tenant_id, self.session_id, self.issued_at)
 
 
 class KeysUnavailable(Rejected):
@@ -83,14 +90,30 @@ class TokenVerifier:
                 uuid_of(claims["tid"]),
                 frozenset(claims["scope"].split()),
                 uuid_of(claims["jti"]),
+                _moment(claims["iat"]),
+                _moment(claims["exp"]),
                 uuid_of(claims["sid"]) if "sid" in claims else None,
                 _moment(claims["auth_time"]) if "auth_time" in claims else None,
             )
-            self._refuse_revoked(Granted(caller.user_id, caller.tenant_id, caller.session_id, _moment(claims["iat"])))
+            self._refuse_revoked(caller.granted)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             detail = "the access token is not valid, or no longer"
             raise Unauthenticated(detail) from error
         return caller
+
+    @contextmanager
+    def watched(self, caller: Caller, over: Callable[[], None]) -> Iterator[None]:
+        """Call `over` as soon as a request with the caller's token would be refused: it has expired, or was revoked.
+
+        For answers that go on after the token was checked, such as streams. It may be called more than once.
+        """
+        left = caller.expires_at.timestamp() + _LEEWAY_SECONDS - time.time()
+        timer = asyncio.get_running_loop().call_later(left, over)
+        try:
+            with self.revoked.watched(caller.granted, over):
+                yield
+        finally:
+            timer.cancel()
 
     def _refuse_revoked(self, granted: Granted) -> None:
         if self.revoked.cover(granted):

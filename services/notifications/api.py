@@ -15,7 +15,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
 from libs.kit.logging import logger
 from libs.kit.outages import DatabaseAway
-from libs.kit.security import Caller, requires
+from libs.kit.security import Caller, TokenVerifier, requires
 from libs.schema.notifications import NotificationType
 from libs.schema.values import UtcDatetime
 from services.notifications import commands, queries
@@ -99,8 +99,10 @@ async def unread_count(caller: Reader, db: Db) -> UnreadOut:
 
 
 async def _subscription(request: Request, caller: Reader) -> AsyncIterator[Subscription]:
+    """Ends when the token does, so that a stream shows nothing to somebody whose access was taken back."""
     streams: Streams = request.app.state.streams
-    with streams.subscribe(caller.tenant_id) as subscription:
+    tokens: TokenVerifier = request.app.state.token_verifier
+    with streams.subscribe(caller.tenant_id) as subscription, tokens.watched(caller, subscription.end):
         yield subscription
 
 
@@ -127,7 +129,10 @@ async def stream(
     subscription: Annotated[Subscription, Depends(_subscription)],
     start: Annotated[int, Depends(_start)],
 ) -> AsyncIterator[ServerSentEvent]:
-    """New notifications as they come (Server-Sent Events), each with its position as `id`; a comment every 15 s."""
+    """New notifications as they come (Server-Sent Events), each with its position as `id`; a comment every 15 s.
+
+    Ends with the access token, when it expires or is revoked: come again with a new one and `Last-Event-ID`.
+    """
     position = start
     yield ServerSentEvent(comment="connected", retry=1_000)
     while not subscription.ended:

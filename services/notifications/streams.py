@@ -46,7 +46,7 @@ class Subscription:
 
     @property
     def ended(self) -> bool:
-        """Nothing more comes here: the process stops, or the token was checked too long ago."""
+        """Nothing more comes here: the process stops, the token is over, or was checked too long ago."""
         return self._ended or time.monotonic() - self._opened_at > self.settings.notifications_stream_seconds
 
     async def wait(self) -> None:

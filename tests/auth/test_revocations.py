@@ -63,6 +63,27 @@ def test_what_no_token_is_old_enough_for_is_forgotten() -> None:
     assert not known.cover(granted(session_id=None))
 
 
+def test_whoever_goes_on_with_a_token_is_told_when_it_is_revoked_and_only_then() -> None:
+    known, told = Revocations(), list[str]()
+    with (
+        known.watched(granted(), lambda: told.append("ended")),
+        known.watched(granted(session_id=uuid7()), lambda: told.append("another session")),
+        known.watched(granted(user_id=uuid7()), lambda: told.append("another person")),
+    ):
+        known.learn(revoked(session=SESSION), NOON)
+    known.learn(revoked(), NOON)
+
+    assert told == ["ended"]
+
+
+def test_a_token_that_was_revoked_after_it_was_checked_is_over_at_once() -> None:
+    known, told = Revocations(), list[str]()
+    known.learn(revoked(), NOON)
+
+    with known.watched(granted(), lambda: told.append("ended")):
+        assert told == ["ended"]
+
+
 async def test_another_service_refuses_a_revoked_token_and_still_does_after_a_restart(
     world: World, issuer: Issuer
 ) -> None:

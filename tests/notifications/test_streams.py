@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
 
 import pytest
-from httpx2 import AsyncClient
+from httpx2 import AsyncClient, Response
 
+from libs.kit.db import utc_now
 from libs.kit.ids import uuid7
+from libs.schema.auth import AccessRevoked
+from tests.issuer import ALL_SCOPES
 from tests.notifications.builders import a_denial, a_fill, a_signal, listening, served
 from tests.world import Running, World, eventually
 
@@ -36,9 +40,23 @@ async def client(running: Running) -> AsyncIterator[AsyncClient]:
         yield client
 
 
+def bearer(running: Running, **claims: object) -> dict[str, str]:
+    return {"Authorization": f"Bearer {running.issuer.token(WORKSPACE, scopes=ALL_SCOPES, **claims)}"}
+
+
 def client_of(running: Running) -> AsyncClient:
-    headers = {"Authorization": f"Bearer {running.issuer.token(WORKSPACE)}"}
-    return AsyncClient(headers=headers, timeout=15, trust_env=False)
+    return AsyncClient(headers=bearer(running), timeout=15, trust_env=False)
+
+
+async def anew(headers: Mapping[str, str], url: str) -> Response:
+    """The answer to who comes again with the token of a stream that ended."""
+    async with AsyncClient(headers=headers, trust_env=False) as client:
+        return await client.get(f"{url}/v1/notifications/stream")
+
+
+def a_revocation(user: UUID, session: UUID) -> AccessRevoked:
+    now = utc_now()
+    return AccessRevoked(occurred_at=now, user_id=user, session_id=session, workspace_id=None, issued_before=now)
 
 
 def open_streams(running: Running) -> int:
@@ -192,6 +210,32 @@ async def test_a_stream_ends_after_its_time_so_that_the_token_is_checked_again(w
         client_of(running) as client,
         listening(client, url) as stream,
     ):
+        with pytest.raises(EOFError):
+            await asyncio.wait_for(stream.block(), 5)
+
+
+async def test_a_stream_ends_when_its_session_is_revoked_and_others_of_the_person_go_on(
+    world: World, running: Running, url: str
+) -> None:
+    user, lost, kept = uuid7(), uuid7(), uuid7()
+    clients = [
+        AsyncClient(headers=bearer(running, sub=str(user), sid=str(one)), timeout=15, trust_env=False)
+        for one in (lost, kept)
+    ]
+    async with clients[0], clients[1], listening(clients[0], url) as ending, listening(clients[1], url) as going_on:
+        await world.publish(a_revocation(user, lost))
+        with pytest.raises(EOFError):
+            await asyncio.wait_for(ending.block(), 5)
+        await world.publish(a_fill(), tenant_id=WORKSPACE)
+        assert (await going_on.notification())[0] == "1"
+
+    assert (await anew(clients[0].headers, url)).status_code == 401
+
+
+async def test_a_stream_ends_when_its_token_expires(running: Running, url: str) -> None:
+    # The leeway that clocks get is 5 s: this token is taken for a second more.
+    headers = bearer(running, exp=time.time() - 4)
+    async with AsyncClient(headers=headers, timeout=15, trust_env=False) as client, listening(client, url) as stream:
         with pytest.raises(EOFError):
             await asyncio.wait_for(stream.block(), 5)
 
