@@ -10,7 +10,8 @@ entry, the hash of the entry before, and its own hash:
 
 The head is a compact JWS (RFC 7515) signed with Ed25519 (RFC 8032). Whoever makes up a whole export can also make up the
 keys in it: give those that you had before, or fetched from `/.well-known/jwks.json`, by `--jwks`. Heads that you have
-kept (`AuditHeadPublished`, one signature a line) are given by `--head`: the trail has to pass through each of them.
+kept (`AuditHeadPublished`, one signature a line) are given by `--head`: the trail has to pass through each of them. Each
+names the one that was told before it; those between the first and the last that you kept, and lack, are told.
 
 Exits with 0 when all holds; with 1 and the first line that does not, otherwise.
 """
@@ -151,6 +152,8 @@ class Head:
     sequence: int
     hash: str
     kid: str
+    previous: int | None = None
+    """The entry that the head before names; None for a head that was told to nobody else."""
 
 
 def opened(signed: str, keys: Mapping[str, bytes]) -> Head:
@@ -159,7 +162,9 @@ def opened(signed: str, keys: Mapping[str, bytes]) -> Head:
         header, payload, signature = signed.split(".")
         said, claims = parsed(_unbase64(header)), parsed(_unbase64(payload))
         proof = _unbase64(signature)
-        head = Head(claims["workspace_id"], int(claims["sequence"]), claims["hash"], said["kid"])
+        head = Head(
+            claims["workspace_id"], int(claims["sequence"]), claims["hash"], said["kid"], claims.get("previous")
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise BrokenTrail("the head is no signed head") from error
     if said.get("alg") not in {"Ed25519", "EdDSA"} or said.get("typ") != HEAD_TYPE:
@@ -215,6 +220,8 @@ class Verdict:
     """What holds."""
 
     head: Head
+    lacking: tuple[int, ...]
+    """The entries whose heads were told, and are not among those that were kept."""
 
     def __str__(self) -> str:
         return f"{self.head.sequence} entries of {self.head.workspace_id} hold; the head is signed with {self.head.kid}"
@@ -251,7 +258,8 @@ def _verify(lines: Iterator[dict[str, Any]], trusted: Mapping[str, bytes] | None
     head = opened(str(header.get("head")), keys)
     if head.workspace_id != header.get("workspace_id"):
         raise BrokenTrail("the head is another workspace's")
-    chain = Chain(head.workspace_id, _marks(head, (opened(one, keys) for one in kept)))
+    known = [one for one in (opened(text, keys) for text in kept) if one.workspace_id == head.workspace_id]
+    chain = Chain(head.workspace_id, _marks(head, known))
     for line in lines:
         if chain.sequence >= head.sequence:
             raise BrokenTrail(f"nobody has signed what comes after entry {head.sequence}")
@@ -259,14 +267,20 @@ def _verify(lines: Iterator[dict[str, Any]], trusted: Mapping[str, bytes] | None
     last = max(chain.marks)
     if chain.sequence < last:
         raise BrokenTrail(f"entry {chain.sequence + 1} is missing: the trail was cut, it had {last} entries")
-    return Verdict(head)
+    return Verdict(head, _lacking(known))
+
+
+def _lacking(kept: list[Head]) -> tuple[int, ...]:
+    numbers = {one.sequence for one in kept}
+    named = {one.previous for one in kept if one.previous is not None and one.previous > min(numbers)}
+    return tuple(sorted(named - numbers))
 
 
 def _marks(head: Head, kept: Iterable[Head]) -> dict[int, str]:
-    """The hashes that entries of the head's workspace had; heads of others are kept too. Raises BrokenTrail for two truths."""
+    """The hashes that entries had when their heads were signed. Raises BrokenTrail for two truths."""
     marks = {head.sequence: head.hash}
     for one in kept:
-        if one.workspace_id == head.workspace_id and marks.setdefault(one.sequence, one.hash) != one.hash:
+        if marks.setdefault(one.sequence, one.hash) != one.hash:
             raise BrokenTrail(f"entry {one.sequence} was written anew: heads that were told name two hashes")
     return marks
 
@@ -291,6 +305,9 @@ def main() -> int:
         sys.stderr.write(f"{chosen.trail}: {problem}\n")
         return 1
     sys.stdout.write(f"{verdict}\n")
+    if verdict.lacking:
+        entries = ", ".join(map(str, verdict.lacking))
+        sys.stdout.write(f"You lack heads that were told, of the entries {entries}: ask who was to keep them.\n")
     if trusted is None:
         sys.stdout.write("The keys are the export's own: compare them with those that you trust (--jwks).\n")
     return 0

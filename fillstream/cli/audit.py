@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -32,11 +33,12 @@ def verify(
 ) -> None:
     """Follow every chain from its first entry to its last; ends with 1 and the first entry that is not as it was."""
 
-    async def work(db: Database, _settings: Settings) -> None:
+    async def work(db: Database, settings: Settings) -> None:
+        keep = timedelta(days=settings.event_retention_days)
         known = await trails(db, workspace)
         with progress_bar() as progress:
             task = progress.add_task("entries", total=sum(trail.entries for trail in known))
-            found = [await verify_(db, trail, lambda count: progress.update(task, advance=count)) for trail in known]
+            found = [await verify_(db, one, keep, lambda count: progress.update(task, advance=count)) for one in known]
         _tell(found)
 
     _in_auth(work)

@@ -65,6 +65,8 @@ class AuditHeadPublished(DomainEvent, topic="auth.v1", key="workspace_id"):
     workspace_id: UUID
     sequence: int
     """The last entry's number; entries are counted from 1 without gaps, so it is also how many there are."""
+    previous_sequence: int | None = None
+    """The number in the head that was told before, 0 for the first, so that a head that is missing shows."""
     hash: str
     """SHA-256, in hexadecimal digits."""
     kid: str

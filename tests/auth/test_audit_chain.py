@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet, OKPKey
 
 from services.auth.audit.canonical import LARGEST_INTEGER, Json, canonical
 from services.auth.audit.chain import Broken, Entry, Walk, document, genesis, link, written
-from services.auth.audit.heads import Head, HeadForged, open_head, sign_head
+from services.auth.audit.heads import Head, HeadForged, ToldHeads, open_head, sign_head
 from services.auth.keys import generate_key
 from tests.auth.trails import FORGERIES, TEXTS, VALUES, a_chain, a_security_act
 
@@ -170,6 +170,62 @@ HEAD = Head(HERE, 12, bytes(32))
 def test_a_signed_head_is_opened_with_the_key_that_signed_it() -> None:
     older, pair = generate_key(), generate_key()
     assert open_head(sign_head(pair, HEAD), keys(older, pair)) == HEAD
+
+
+def told(*heads: tuple[int, int | None]) -> ToldHeads:
+    """Heads with their number and that of the one before, all of which can be told one after the other."""
+    along = ToldHeads(HERE)
+    for number, previous in heads:
+        assert along.take(Head(HERE, number, bytes(32), previous)) is None
+    return along
+
+
+def test_a_signed_head_names_the_one_before_it_and_one_of_older_releases_does_not() -> None:
+    pair = generate_key()
+    for previous in (None, 0, 7):
+        head = Head(HERE, 12, bytes(32), previous)
+        assert open_head(sign_head(pair, head), keys(pair)) == head
+
+
+def test_heads_that_each_name_the_one_before_are_all_there() -> None:
+    assert told((3, None), (4, None), (9, 4), (12, 9)).end(signed=12, kept_from=1) is None
+    assert told().end(signed=0, kept_from=1) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "sequence"),
+    [
+        (Head(HERE, 12, bytes(32), 11), 11),
+        (Head(HERE, 12, bytes(32), 0), 0),
+        (Head(HERE, 9, bytes(32), 4), 9),
+        (Head(ELSEWHERE, 12, bytes(32), 9), 12),
+    ],
+    ids=["one between is missing", "another line of heads", "told again", "of another workspace"],
+)
+def test_a_head_that_does_not_follow_is_named(head: Head, sequence: int) -> None:
+    found = told((4, 0), (9, 4)).take(head)
+
+    assert found is not None
+    assert found.sequence == sequence
+
+
+@pytest.mark.parametrize(
+    ("heads", "signed", "kept_from", "missing"),
+    [
+        ([(9, 4)], 9, 5, None),
+        ([(9, 4)], 9, 4, 4),
+        ([(9, 4)], 12, 13, None),
+        ([(9, 4)], 12, 5, 12),
+        ([], 12, 13, None),
+        ([], 12, 1, 12),
+    ],
+)
+def test_the_first_and_the_last_head_are_missed_unless_they_may_have_been_let_go(
+    heads: list[tuple[int, int | None]], signed: int, kept_from: int, missing: int | None
+) -> None:
+    found = told(*heads).end(signed, kept_from)
+
+    assert (None if found is None else found.sequence) == missing
 
 
 def _flip(signed: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -182,7 +183,8 @@ async def test_the_head_of_a_chain_that_grew_is_signed_and_told_and_of_one_that_
 
     links = await chain_of(auth.db, here)
     keys = KeySet.import_key_set((await client.get("/.well-known/jwks.json")).json())
-    assert open_head(first.signature, keys) == Head(here, 3, links[2].hash)
+    assert replace(open_head(first.signature, keys), previous=None) == Head(here, 3, links[2].hash)
+    assert open_head(last.signature, keys).previous == last.previous_sequence == 3
     assert (first.hash, last.hash) == (links[2].hash.hex(), links[3].hash.hex())
     told = [head for head in world.published(AuditHeadPublished) if head.event.workspace_id == elsewhere]
     assert len(told) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from libs.kit.ids import uuid7
 from services.auth.audit.chain import Link
 from services.auth.audit.export import line_of
 from services.auth.commands.signing_keys import every_public_key, rotate_signing_key
+from services.auth.queries import audit
+from services.auth.queries.audit import Trail
 from tests.auth.builders import MAIL_SECRET, issuing
 from tests.auth.trails import (
     FORGERIES,
@@ -49,7 +52,28 @@ class Recorded:
 
     async def findings(self) -> dict[UUID, Finding]:
         """What the command finds."""
-        return {one.workspace_id: await verify(self.db, one, lambda _: None) for one in await trails(self.db, None)}
+        return {one.workspace_id: await self.finding(one) for one in await trails(self.db, None)}
+
+    async def finding(self, trail: Trail, keep: timedelta = timedelta(days=400)) -> Finding:
+        """What the command finds in one trail, where heads are kept for so long."""
+        return await verify(self.db, trail, keep, lambda _: None)
+
+    async def grow(self) -> None:
+        """Let `mine` have three heads, of 10, 11 and 12 entries."""
+        for count in (LENGTH + 1, LENGTH + 2):
+            await tell(self.world, an_act(self.mine, count))
+            await head_at(self.world, self.mine, count)
+        await self.world.settled("auth")
+
+    async def lose_heads(self, first: int, last: int) -> None:
+        """What only whoever owns the database can do."""
+        await self.world.fetch(
+            "DELETE FROM auth.event_log WHERE type = 'auth.AuditHeadPublished.v1' AND tenant_id = $1 "
+            "AND (data::jsonb->>'sequence')::int BETWEEN $2 AND $3",
+            self.mine,
+            first,
+            last,
+        )
 
     async def exported(self, folder: Path, workspace_id: UUID) -> Path:
         """A workspace's export."""
@@ -142,6 +166,46 @@ async def test_a_head_that_nobody_signed_is_found(recorded: Recorded) -> None:
 
     assert broken is not None
     assert "not signed" in broken.why
+
+
+@pytest.mark.parametrize("lost", [LENGTH, LENGTH + 1, LENGTH + 2])
+async def test_a_head_that_was_told_and_is_gone_is_missed(recorded: Recorded, lost: int) -> None:
+    await recorded.grow()
+    await recorded.lose_heads(lost, lost)
+
+    broken = (await recorded.findings())[recorded.mine].broken
+
+    assert broken is not None
+    assert (broken.sequence, "lost its head" in broken.why) == (lost, True)
+
+
+@pytest.mark.parametrize(("first", "last", "holds"), [(1, LENGTH, True), (LENGTH + 1, LENGTH + 1, False)])
+async def test_heads_may_go_when_their_time_is_over_but_only_from_the_oldest_on(
+    recorded: Recorded, first: int, last: int, *, holds: bool
+) -> None:
+    await recorded.grow()
+    await recorded.lose_heads(first, last)
+    [trail] = await trails(recorded.db, recorded.mine)
+
+    found = await recorded.finding(trail, keep=timedelta(0))
+
+    assert (found.broken is None) is holds
+
+
+async def test_entries_and_heads_are_read_side_by_side_in_parts(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await recorded.grow()
+    monkeypatch.setattr(audit, "LINKS_AT_ONCE", 4)
+    monkeypatch.setattr(audit, "HEADS_AT_ONCE", 2)
+
+    found = (await recorded.findings())[recorded.mine]
+    async with recorded.db.work() as tx:
+        [trail] = await trails(recorded.db, recorded.mine)
+        parts = [len(part) async for part in audit.signed_heads(tx, trail)]
+
+    assert (found.entries, found.broken) == (LENGTH + 2, None)
+    assert max(parts) == 2
 
 
 @pytest.mark.parametrize("name", FORGERIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -188,9 +189,20 @@ def test_kept_heads_of_other_workspaces_say_nothing(lines: list[bytes]) -> None:
 def test_two_signed_truths_about_one_entry_are_named(lines: list[bytes]) -> None:
     header, pair = json.loads(lines[0]), generate_key()
     keys = public_keys(header["jwks"]) | public_keys({"keys": [public_jwk(pair)]})
-    kept = sign_head(pair, Head(type(uuid7())(header["workspace_id"]), 5, bytes(32)))
+    kept = sign_head(pair, Head(UUID(header["workspace_id"]), 5, bytes(32)))
     with pytest.raises(BrokenTrail, match="entry 5 was written anew"):
         verify(lines, keys, [kept])
+
+
+def test_heads_that_were_told_between_those_that_were_kept_are_missed(lines: list[bytes]) -> None:
+    header, pair = json.loads(lines[0]), generate_key()
+    keys = public_keys(header["jwks"]) | public_keys({"keys": [public_jwk(pair)]})
+    here, hashes = UUID(header["workspace_id"]), [bytes.fromhex(json.loads(line)["hash"]) for line in lines[1:]]
+    told = [sign_head(pair, Head(here, n, hashes[n - 1], n - 1)) for n in (1, 2, 3, 4, 5)]
+
+    assert verify(lines, keys, told).lacking == ()
+    assert verify(lines, keys, told[2:]).lacking == ()
+    assert verify(lines, keys, [told[0], told[3], told[4]]).lacking == (3,)
 
 
 async def test_the_script_says_what_it_wants_and_never_falls_over(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ in words of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -124,7 +124,7 @@ class Walk:
     """Goes along a workspace's chain from its first entry. `marks` are hashes that entries are known to have had."""
 
     workspace_id: UUID
-    marks: Mapping[int, bytes]
+    marks: dict[int, bytes]
     sequence: int = 0
     hash: bytes = b""
 

@@ -52,4 +52,4 @@ async def publish_head(tx: Tx, issuing: Issuing, workspace_id: UUID) -> AuditCha
 
 
 def _publish_head(tx: Tx, key: OKPKey, chain: AuditChain) -> None:
-    tx.publish(chain, *chain.publish_head(key_id(key), sign_head(key, chain.head), tx.now))
+    tx.publish(chain, *chain.publish_head(key_id(key), sign_head(key, chain.head_to_tell), tx.now))

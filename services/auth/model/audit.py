@@ -116,6 +116,11 @@ class AuditChain(TenantOwned, Base):
         """How far it goes now."""
         return Head(self.tenant_id, self.last_sequence, self.last_hash)
 
+    @property
+    def head_to_tell(self) -> Head:
+        """The same, naming the head that was told before."""
+        return Head(self.tenant_id, self.last_sequence, self.last_hash, self.signed_sequence)
+
     def append(self, act: SecurityAct) -> Link:
         """Put an act of the workspace behind the last one."""
         added = link(self.last_hash, act.at(self.last_sequence + 1))
@@ -124,12 +129,13 @@ class AuditChain(TenantOwned, Base):
 
     def publish_head(self, kid: str, signature: str, at: datetime) -> list[AuditHeadPublished]:
         """Tell how far it goes, as it was signed."""
-        self.signed_sequence = self.last_sequence
+        previous, self.signed_sequence = self.signed_sequence, self.last_sequence
         return [
             AuditHeadPublished(
                 occurred_at=at,
                 workspace_id=self.tenant_id,
                 sequence=self.last_sequence,
+                previous_sequence=previous,
                 hash=self.last_hash.hex(),
                 kid=kid,
                 signature=signature,

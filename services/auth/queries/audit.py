@@ -14,10 +14,12 @@ from libs.kit.errors import Invalid
 from libs.kit.http.pagination import PageRequest, Position
 from libs.schema.audit import ActResult, AuditHeadPublished
 from services.auth.audit.chain import Entry, Link
-from services.auth.model import AuditChain, AuditEntry
+from services.auth.model import AuditEntry
 
 MAX_SEQUENCE = 2**63 - 1
 LINKS_AT_ONCE = 5_000
+# Signatures of so many are checked in much less time than a transaction may be idle.
+HEADS_AT_ONCE = 500
 _FIELDS = len(Entry._fields)
 
 
@@ -36,12 +38,15 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """A workspace's chain as it says itself, and the heads that were told of it, as they were signed."""
+    """A workspace's chain as it says itself, and who told its heads."""
 
     workspace_id: UUID
     entries: int
     last_hash: bytes
-    signed_heads: Sequence[str]
+    signed_sequence: int
+    """The number of the last head that was told; 0 before the first."""
+    chain_ids: tuple[UUID, ...]
+    """The chain's, or those that it had when heads were told; one, unless somebody had a hand in it."""
 
 
 def place(entry: AuditEntry) -> Position:
@@ -69,26 +74,39 @@ async def entries(tx: Tx, wanted: AuditFilter, page: PageRequest) -> Sequence[Au
     return await tx.scalars(statement)
 
 
-async def workspaces(tx: Tx) -> list[UUID]:
-    """Every workspace that has a chain, or once had one. Needs a worker's transaction."""
+async def trails(tx: Tx) -> list[Trail]:
+    """What is known of the chain of every workspace that has one, or once had. Needs a worker's transaction."""
     rows = await tx.fetch(
-        "SELECT tenant_id FROM auth.audit_chain UNION SELECT tenant_id FROM auth.audit_entry "
-        "UNION SELECT tenant_id FROM auth.event_log WHERE type = $1 ORDER BY 1",
+        """
+        SELECT tenant_id, coalesce(c.last_sequence, 0), coalesce(c.last_hash, ''), coalesce(c.signed_sequence, 0),
+               array_remove(array_agg(known.chain_id), NULL)
+        FROM (SELECT tenant_id, id AS chain_id FROM auth.audit_chain UNION SELECT tenant_id, NULL FROM auth.audit_entry
+              UNION SELECT tenant_id, subject FROM auth.event_log WHERE type = $1) known
+        LEFT JOIN auth.audit_chain c USING (tenant_id)
+        GROUP BY tenant_id, c.last_sequence, c.last_hash, c.signed_sequence ORDER BY tenant_id
+        """,
         AuditHeadPublished.type(),
     )
-    return [row[0] for row in rows]
+    return [Trail(row[0], row[1], row[2], row[3], tuple(row[4])) for row in rows]
 
 
-async def trail(tx: Tx, workspace_id: UUID) -> Trail:
-    """What is known of a workspace's chain; 0 entries when there is none. Needs a worker's transaction."""
-    chain = await tx.scalar(select(AuditChain).where(AuditChain.tenant_id == workspace_id))
-    heads = await tx.fetch(
-        "SELECT data::jsonb->>'signature' FROM auth.event_log WHERE type = $1 AND tenant_id = $2 ORDER BY event_id",
+async def signed_heads(tx: Tx, trail: Trail) -> AsyncIterator[Sequence[str]]:
+    """The heads that were told of a chain as they were signed, in their order, some hundreds at a time.
+
+    Also those that are on their way out. Needs a worker's transaction.
+    """
+    cursor = await tx.driver.cursor(
+        """
+        SELECT data::jsonb->>'signature' FROM (
+            SELECT sequence, event_id, data FROM auth.event_log WHERE subject = ANY($1::uuid[]) AND type = $2
+            UNION ALL SELECT sequence, event_id, data FROM auth.outbox WHERE subject = ANY($1::uuid[]) AND type = $2) told
+        ORDER BY sequence, event_id
+        """,
+        list(trail.chain_ids),
         AuditHeadPublished.type(),
-        workspace_id,
     )
-    last = (0, b"") if chain is None else (chain.last_sequence, chain.last_hash)
-    return Trail(workspace_id, *last, [row[0] for row in heads])
+    while rows := await cursor.fetch(HEADS_AT_ONCE):
+        yield [row[0] for row in rows]
 
 
 async def links(tx: Tx, workspace_id: UUID, last: int = MAX_SEQUENCE) -> AsyncIterator[Sequence[Link]]:
