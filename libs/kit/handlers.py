@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from libs.kit.db import Tx
@@ -15,6 +16,15 @@ Preparation = Callable[[Tx, Sequence[Envelope[Any]]], Awaitable[None]]
 """Called once in a transaction, before its first handler, with all events whose handlers name it."""
 
 
+class Order(Enum):
+    """What the events of a kind have to wait for."""
+
+    OF_KEY = "of key"
+    """Those before it of the same key: behind one that is dead, all later ones are parked."""
+    NONE = "none"
+    """Nothing: each stands alone, and one that is dead holds up no other."""
+
+
 @dataclass(frozen=True)
 class Handler(Generic[E]):
     """One kind of event and what a context does about it."""
@@ -23,6 +33,7 @@ class Handler(Generic[E]):
     function: HandlerFunction[E]
     before: Preparation | None = None
     """Takes the locks that events of several kinds want, in one order: handlers one by one would take them in any."""
+    order: Order = Order.OF_KEY
 
     async def __call__(self, tx: Tx, envelopes: Sequence[Envelope[E]]) -> None:
         """Handle the events, which are in order for each key."""
@@ -38,6 +49,15 @@ def on(event: type[E], before: Preparation | None = None) -> Callable[[HandlerFu
     return decorate
 
 
+def on_each(event: type[E]) -> Callable[[HandlerFunction[E]], Handler[E]]:
+    """Make a function the handler of a kind of event each of which stands alone, as nothing follows from their order."""
+
+    def decorate(function: HandlerFunction[E]) -> Handler[E]:
+        return Handler(event, function, order=Order.NONE)
+
+    return decorate
+
+
 Handlers = Sequence[Handler[Any]]
 """Handlers of different events; each is called with its own kind alone."""
 
@@ -45,3 +65,9 @@ Handlers = Sequence[Handler[Any]]
 def topics_of(handlers: Handlers) -> tuple[str, ...]:
     """The topics that the handlers' events come from."""
     return tuple(sorted({handler.event.topic for handler in handlers}))
+
+
+def unordered_topics(handlers: Handlers) -> tuple[str, ...]:
+    """The topics of which all that is handled stands alone."""
+    ordered = topics_of([handler for handler in handlers if handler.order is Order.OF_KEY])
+    return tuple(topic for topic in topics_of(handlers) if topic not in ordered)

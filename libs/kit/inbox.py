@@ -11,7 +11,7 @@ from uuid import UUID
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import Database, Tx
 from libs.kit.dead_letters import Burial, Key, Record, any_dead, bury, key_of, parked_keys, place_of, resolved_places
-from libs.kit.handlers import Handler, Handlers, Preparation
+from libs.kit.handlers import Handler, Handlers, Preparation, unordered_topics
 from libs.kit.metrics import EVENT_SECONDS, EVENTS_CONSUMED
 from libs.kit.waves import waves
 from libs.schema.event import DomainEvent, Envelope
@@ -23,11 +23,6 @@ class Arrival:
 
     record: Record
     content: Envelope[DomainEvent] | Undecodable | UnknownType
-
-    @property
-    def key(self) -> Key | None:
-        """What the record's order depends on."""
-        return key_of(self.record)
 
 
 def read(record: Record) -> Arrival:
@@ -46,6 +41,7 @@ class Inbox:
         self.db = db
         self._handlers: dict[type[DomainEvent], Handler[DomainEvent]] = {h.event: h for h in handlers}
         self._families = frozenset(event.family() for event in self._handlers)
+        self._unordered = unordered_topics(handlers)
         if len(self._handlers) != len(handlers):
             msg = f"{db.schema} has two handlers for one event"
             raise ValueError(msg)
@@ -95,6 +91,11 @@ class Inbox:
             return arrival.content.family is None or arrival.content.family in self._families
         return self.handles(arrival.content)
 
+    def _key(self, record: Record) -> Key | None:
+        """What the record's order depends on; None where it depends on nothing."""
+        # The topic, for what can't be read tells nothing else; an installation's prefix comes before it.
+        return None if record.topic.endswith(self._unordered) else key_of(record)
+
     async def _sort(self, tx: Tx, arrivals: Sequence[Arrival]) -> tuple[list[Envelope[DomainEvent]], list[Burial]]:
         """Tell what can be handled from what is dead or waits behind the dead, in the order of arrival."""
         parked = await self._parked(tx, arrivals)
@@ -105,12 +106,13 @@ class Inbox:
         for arrival in arrivals:
             if resolved and place_of(arrival.record) in resolved:
                 continue
-            if parked and arrival.key in parked:
+            key = self._key(arrival.record)
+            if parked and key in parked:
                 burials.append(Burial(arrival.record, _event_id(arrival), "parked", "waits behind a dead letter", 0))
             elif isinstance(arrival.content, Undecodable):
                 burials.append(Burial(arrival.record, None, "dead", arrival.content.reason, 1))
-                if arrival.key is not None:
-                    parked.add(arrival.key)
+                if key is not None:
+                    parked.add(key)
             else:
                 ready.append(cast("Envelope[DomainEvent]", arrival.content))
         return ready, await self._without_handled(tx, burials)
@@ -119,7 +121,7 @@ class Inbox:
         # Nearly always there are none, and then a thousand keys need not be sent.
         if not await any_dead(tx):
             return set()
-        keys = {arrival.key for arrival in arrivals if arrival.key is not None}
+        keys = {key for arrival in arrivals if (key := self._key(arrival.record)) is not None}
         return await parked_keys(tx, keys) if keys else set()
 
     async def _without_handled(self, tx: Tx, burials: list[Burial]) -> list[Burial]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC
 
 from libs.kit.db import Tx
-from libs.kit.handlers import Handlers, on
-from libs.schema.audit import INSTALLATION, SecurityActed
+from libs.kit.handlers import Handlers, on, on_each
+from libs.schema.audit import INSTALLATION, ActResult, SecurityActed
 from libs.schema.auth import PasswordResetRequested
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
@@ -21,10 +22,27 @@ from services.auth.settings import Settings
 
 
 def _act(envelope: Envelope[SecurityActed]) -> SecurityAct:
-    """The act in our own words. Raises ValueError when one workspace's transaction told of another's trail."""
+    """The act in our own words; when it names another workspace's trail than its transaction's, that is what was tried.
+
+    Such an act is a mistake or a forgery, and belongs into the trail of whom row-level security knows to have told it.
+    It must not fail: a dead letter would only tell an operator, and forgers can make any number of them.
+    """
+    told, teller = envelope.event, envelope.tenant_id or INSTALLATION
+    if teller == told.workspace_id:
+        return _as_told(envelope)
+    return replace(
+        _as_told(envelope),
+        workspace_id=teller,
+        act="act.misplaced",
+        target_kind="audit_trail",
+        target_id=str(told.workspace_id),
+        result=ActResult.REFUSED,
+        reason=f"told as {told.act} of {told.target_kind}",
+    )
+
+
+def _as_told(envelope: Envelope[SecurityActed]) -> SecurityAct:
     told = envelope.event
-    if (envelope.tenant_id or INSTALLATION) != told.workspace_id:
-        raise ValueError(f"an act of {envelope.tenant_id or 'no workspace'} names the trail of {told.workspace_id}")
     return SecurityAct(
         workspace_id=told.workspace_id,
         event_id=envelope.id,
@@ -45,7 +63,9 @@ def _act(envelope: Envelope[SecurityActed]) -> SecurityAct:
     )
 
 
-@on(SecurityActed)
+# Each alone: the trail's order is that in which acts are recorded, and a row that nobody can read, which any workspace's
+# transaction could leave in an outbox, must not hold up a trail until somebody discards it.
+@on_each(SecurityActed)
 async def record_acts(tx: Tx, envelopes: Sequence[Envelope[SecurityActed]]) -> None:
     """An act is recorded behind the last one of its workspace."""
     await audit.record(tx, [_act(envelope) for envelope in envelopes])

@@ -21,7 +21,7 @@ from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_admin
 from tests.auth.builders import Forger, Person, a_person, bearer, issuing, log_in, private_key, refresh
 from tests.auth.trails import an_act, chain_of, has_recorded, head_at, tell
-from tests.world import Running, World, eventually
+from tests.world import Running, World
 
 
 @pytest.fixture
@@ -102,18 +102,34 @@ async def test_an_act_of_no_workspace_is_in_the_trail_of_the_installation(world:
     assert (await has_recorded(auth.db, INSTALLATION, 1))[0].entry.workspace_id == INSTALLATION
 
 
-async def test_an_act_that_names_the_trail_of_another_workspace_is_dead_and_recorded_nowhere(
-    world: World, auth: Running
+@pytest.mark.parametrize("teller", [uuid7(), None], ids=["a workspace", "nobody's transaction"])
+async def test_an_act_that_names_the_trail_of_another_workspace_is_recorded_as_that_where_it_was_told(
+    world: World, auth: Running, teller: UUID | None
 ) -> None:
     victim = uuid7()
-    await world.publish(an_act(victim), tenant_id=uuid7())
+    await world.publish(an_act(victim, actor_id=None), tenant_id=teller)
 
-    async def dead() -> None:
-        letters = await world.fetch("SELECT error FROM auth.dead_letter")
-        assert [str(victim) in row[0] for row in letters] == [True]
+    [held] = await has_recorded(auth.db, teller or INSTALLATION, 1)
 
-    await eventually(dead)
+    assert (held.entry.act, held.entry.result) == ("act.misplaced", "REFUSED")
+    assert (held.entry.target_kind, held.entry.target_id) == ("audit_trail", str(victim))
+    assert held.entry.reason == "told as account.opened of account"
     assert await chain_of(auth.db, victim) == []
+    assert await world.fetch("SELECT FROM auth.dead_letter") == []
+
+
+async def test_what_nobody_can_read_holds_up_no_trail(world: World, auth: Running) -> None:
+    here = uuid7()
+    headers = [("ce_type", SecurityActed.type().encode())]
+    await world.send_raw(SecurityActed.topic, str(here).encode(), b"{}", headers)
+    await world.send_raw(SecurityActed.topic, str(here).encode(), b"{}")
+
+    await tell(world, an_act(here, 1))
+    await has_recorded(auth.db, here, 1)
+    await tell(world, an_act(here, 2))
+
+    assert [one.entry.target_id for one in await has_recorded(auth.db, here, 2)] == ["number 1", "number 2"]
+    assert [row[0] for row in await world.fetch("SELECT state FROM auth.dead_letter")] == ["dead", "dead"]
 
 
 async def test_auth_tells_its_own_acts_as_others_do(

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from libs.kit.codec import headers_of
 from libs.kit.db import Database, Tx, utc_now
-from libs.kit.handlers import on
+from libs.kit.handlers import on, on_each
 from libs.kit.ids import uuid7
 from libs.kit.inbox import Arrival, Inbox, read
 from libs.kit.outbox import OutboxRow, outbox_row
@@ -174,6 +174,21 @@ async def test_a_bad_record_without_a_key_makes_nobody_wait(inbox: Inbox, admin:
 
     assert sorted(await admin.effects()) == [("AAPL", 1), ("IBM", 1)]
     assert [(key, state) for key, state, _ in await admin.letters()] == [(None, "dead")]
+
+
+async def test_where_each_event_stands_alone_a_bad_record_makes_nobody_wait(db: Database, admin: Admin) -> None:
+    seen: list[int] = []
+
+    @on_each(BarClosed)
+    async def note(_tx: Tx, envelopes: Sequence[Envelope[BarClosed]]) -> None:
+        seen.extend(envelope.sequence for envelope in envelopes)
+
+    inbox = Inbox(db, [note])
+    await inbox.take([delivered(a_row(a_bar(), 1)), broken(), delivered(a_row(a_bar(), 2))])
+    await inbox.take([delivered(a_row(a_bar(), 3))])
+
+    assert seen == [1, 2, 3]
+    assert [(key, state) for key, state, _ in await admin.letters()] == [("AAPL", "dead")]
 
 
 async def test_a_redelivered_bad_record_is_buried_once(inbox: Inbox, admin: Admin) -> None:
