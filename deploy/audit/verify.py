@@ -9,7 +9,7 @@ entry, the hash of the entry before, and its own hash:
     hash(0) = SHA-256("fillstream audit v1\n" + the workspace's id as 16 bytes)
 
 The head is a compact JWS (RFC 7515) signed with Ed25519 (RFC 8032). Whoever makes up a whole export can also make up the
-keys in it: give those that you had before, or fetched from `/.well-known/jwks.json`, by `--jwks`. Heads that you have
+keys in it: give those that you had before, or fetched from `/.well-known/audit-keys.json`, by `--jwks`. Heads that you have
 kept (`AuditHeadPublished`, one signature a line) are given by `--head`: the trail has to pass through each of them. Each
 names the one that was told before it; those between the first and the last that you kept, and lack, are told.
 

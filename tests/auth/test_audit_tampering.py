@@ -275,6 +275,23 @@ async def test_heads_hold_when_the_key_that_signed_them_was_followed_by_others(
     assert (await verifier(await recorded.exported(tmp_path, recorded.mine), "--head", kept)).status == 0
 
 
+async def test_keys_that_have_retired_are_fetched_by_auditors_and_not_by_services(
+    recorded: Recorded, auth: Running, tmp_path: Path
+) -> None:
+    async with recorded.db.work() as tx:
+        await rotate_signing_key(tx, issuing(recorded.world))
+    await recorded.world.fetch("UPDATE auth.signing_key SET retired_at = '2020-01-01' WHERE retired_at IS NOT NULL")
+    client, kept, keys = await auth.anonymous(), tmp_path / "heads.txt", tmp_path / "keys.json"
+    kept.write_text(recorded.signed_head)
+    path, said = await recorded.exported(tmp_path, recorded.mine), list[int]()
+
+    for document in ("audit-keys", "jwks"):
+        keys.write_text((await client.get(f"/.well-known/{document}.json")).text)
+        said.append((await verifier(path, "--head", kept, "--jwks", keys)).status)
+
+    assert said == [0, 1]
+
+
 async def test_an_export_ends_where_its_head_says_although_the_trail_grows(recorded: Recorded, tmp_path: Path) -> None:
     path = await recorded.exported(tmp_path, recorded.mine)
     await tell(recorded.world, an_act(recorded.mine))

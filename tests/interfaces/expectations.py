@@ -69,6 +69,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/auth/refresh": Public(calls.a_refresh_token),
     "POST /v1/auth/logout": Public(calls.a_refresh_token),
     "GET /.well-known/jwks.json": Public(calls.nothing),
+    "GET /.well-known/audit-keys.json": Public(calls.nothing),
     "POST /v1/auth/email-verification": Public(calls.a_mailed_proof),
     "POST /v1/auth/unlock": Public(calls.a_mailed_key),
     "POST /v1/auth/password-reset": Public(calls.a_forgotten_password),

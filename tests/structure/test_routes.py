@@ -39,6 +39,7 @@ PUBLIC = {
     ("post", "/v1/auth/revoke"): "the refresh token in the body is what is checked",
     ("get", "/.well-known/oauth-authorization-server"): "where to log in is told before anybody has",
     ("get", "/.well-known/jwks.json"): "public keys are public: services check tokens with them",
+    ("get", "/.well-known/audit-keys.json"): "public keys are public: auditors check heads of trails with them",
 }
 
 MONEY = {("post", "/v1/orders"), ("post", "/v1/accounts")}
@@ -160,6 +161,7 @@ def test_resources_are_under_v1() -> None:
     paths = {operation.path for name in names() for operation in operations(_of(name))}
     assert not {path for path in paths if not path.startswith("/v1/")} - {
         "/.well-known/jwks.json",
+        "/.well-known/audit-keys.json",
         "/.well-known/oauth-authorization-server",
     }
 
