@@ -16,9 +16,8 @@ from fillstream.contexts import Context, load_all
 from fillstream.installation import Installation
 from libs.kit.crypto.addresses import key_encryption
 from libs.kit.crypto.encryption import encryption
-from libs.kit.crypto.keyring import Unsealable
 from libs.kit.crypto.keyset_file import create_keyset
-from libs.kit.crypto.rotation import Rotation, keeps_secrets
+from libs.kit.crypto.rotation import OWN_TROUBLE, Failure, Rotation, keeps_secrets
 from libs.kit.db import Tx, database, utc_now
 from services.auth.commands.signing_keys import rewrap_signing_keys, rotate_signing_key
 from services.auth.settings import Settings as AuthSettings
@@ -67,17 +66,26 @@ async def _rotate_kek(where: Installation) -> None:
     async with encryption(where.of(contexts[0])) as encryption_:
         newest = await encryption_.guard.renew()
     report(f"{newest or 'the newest version of its key'} wraps from now on")
+    failures: list[str] = []
     for context in contexts:
         async with _rotation(where, context) as rotation:
-            await _rewrap(rotation, context)
+            failures += await _rewrap(rotation, context)
     async with _issuing(where) as (tx, issuing):
-        await rewrap_signing_keys(tx, issuing)
+        failures += await rewrap_signing_keys(tx, issuing)
+    if failures:
+        fail(f"these keep their old wrapping, since they do not open: {'; '.join(failures)}")
 
 
-async def _rewrap(rotation: Rotation, context: Context) -> None:
+async def _rewrap(rotation: Rotation, context: Context) -> list[str]:
+    """Wrap a context's data keys anew; why some of them could not be."""
     with progress_bar() as bar:
         task = bar.add_task(f"data keys of {context.name}", total=await rotation.count_keys())
-        await rotation.rewrap(lambda count: bar.advance(task, count))
+        failures = await rotation.rewrap(lambda count: bar.advance(task, count))
+    return [_named(context, failure) for failure in failures]
+
+
+def _named(context: Context, failure: Failure) -> str:
+    return f"workspace {failure.tenant_id} in {context.name}: {failure.why}"
 
 
 async def _rotate_data(where: Installation, before: datetime, workspace: UUID | None) -> None:
@@ -85,8 +93,7 @@ async def _rotate_data(where: Installation, before: datetime, workspace: UUID | 
     failures: list[str] = []
     for context in _contexts():
         async with _rotation(where, context) as rotation:
-            known = await rotation.tenants()
-            chosen = known if workspace is None else [one for one in known if one == workspace]
+            chosen = await rotation.tenants() if workspace is None else [workspace]
             failures += await _renew(rotation, context, chosen, before)
     if failures:
         fail(f"these keep their old data keys, since not all that they sealed opens: {'; '.join(failures)}")
@@ -95,7 +102,7 @@ async def _rotate_data(where: Installation, before: datetime, workspace: UUID | 
 async def _renew(rotation: Rotation, context: Context, tenants: Sequence[UUID], before: datetime) -> list[str]:
     """Renew the data keys of workspaces; why some of them could not be."""
     failures: list[str] = []
-    rows = 0
+    rows, lost = 0, dict[UUID, int]()
 
     def step(count: int) -> None:
         nonlocal rows
@@ -106,10 +113,12 @@ async def _renew(rotation: Rotation, context: Context, tenants: Sequence[UUID], 
         task = bar.add_task(f"workspaces of {context.name}", total=len(tenants))
         for tenant in tenants:
             try:
-                await rotation.renew(tenant, before, step)
-            except Unsealable as error:
-                failures.append(f"workspace {tenant}: {error}")
+                lost[tenant] = await rotation.renew(tenant, before, step)
+            except OWN_TROUBLE as error:
+                failures.append(_named(context, Failure(tenant, str(error))))
             bar.advance(task)
+    if shredded := [count for count in lost.values() if count]:
+        report(f"{sum(shredded)} rows of {len(shredded)} workspaces in {context.name} stay as they are: shredded")
     return failures
 
 

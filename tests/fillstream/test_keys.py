@@ -69,6 +69,24 @@ async def test_one_workspace_alone_may_get_a_new_data_key(where: Installation) -
     assert (after[TENANTS[0]] == before[TENANTS[0]], after[TENANTS[1]] == before[TENANTS[1]]) == (False, True)
 
 
+@pytest.mark.parametrize("which", ["--kek", "--data"])
+async def test_a_workspace_whose_key_is_damaged_is_named_and_the_others_go_on(where: Installation, which: str) -> None:
+    before = await data_keys(where)
+    damaged, well = sorted(TENANTS)
+    async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
+        await tx.fetch("UPDATE data_key SET wrapped_key = 'nothing' WHERE tenant_id = $1", damaged)
+
+    done = await fillstream("keys", "rotate", which, **where.environment())
+
+    async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
+        rows = await tx.fetch("SELECT tenant_id, id, wrapped_by FROM data_key")
+    after = {row["tenant_id"]: (row["id"], row["wrapped_by"]) for row in rows}
+    assert done.status == 1
+    assert f"workspace {damaged} in auth: " in done.err
+    assert str(well) not in done.err
+    assert (after[damaged] == before[damaged], after[well] == before[well]) == (True, False)
+
+
 async def test_a_run_that_goes_on_makes_no_second_key(where: Installation) -> None:
     before = await data_keys(where)
     earlier = "2026-01-01T00:00:00.000000Z"

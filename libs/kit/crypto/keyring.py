@@ -8,7 +8,7 @@ Random nonces are safe for 2^32 secrets under a key (NIST SP 800-38D, 8.3).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -42,6 +42,15 @@ class Keyring:
     """The key that seals; the others only open."""
     _ciphers: Mapping[UUID, AESGCM] = field(repr=False)
 
+    @property
+    def retired(self) -> Collection[UUID]:
+        """The keys that only open."""
+        return self._ciphers.keys() - {self.newest}
+
+    def lacks_key_of(self, sealed: bytes) -> bool:
+        """Whether the key of a sealed value is not there: it was destroyed, and nobody opens the value ever again."""
+        return sealed.startswith(_FORMAT) and len(sealed) >= _SMALLEST and _key_of(sealed) not in self._ciphers
+
     def seal(self, plain: bytes, place: Place) -> bytes:
         """What to keep at a place, different each time."""
         header = header_of(self.newest)
@@ -53,7 +62,7 @@ class Keyring:
         if len(sealed) < _SMALLEST or not sealed.startswith(_FORMAT):
             raise Unsealable(f"{place} in {self.schema} is no sealed value: it is damaged")
         header = sealed[:HEADER_BYTES]
-        cipher = self._ciphers.get(UUID(bytes=header[len(_FORMAT) :]))
+        cipher = self._ciphers.get(_key_of(sealed))
         if cipher is None:
             raise Unsealable(
                 f"{place} in {self.schema} is sealed with a data key that workspace {self.tenant_id} lacks"
@@ -68,6 +77,10 @@ class Keyring:
         names = (self.schema.encode(), place.table.encode(), place.column.encode())
         lengths = b"".join(len(name).to_bytes(2, "big") + name for name in names)
         return header + self.tenant_id.bytes + place.row.bytes + lengths
+
+
+def _key_of(sealed: bytes) -> UUID:
+    return UUID(bytes=sealed[len(_FORMAT) : HEADER_BYTES])
 
 
 def header_of(key_id: UUID) -> bytes:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from joserfc.jwk import OKPKey
 
 from libs.kit.acts import SYSTEM, Act, Target, tell_act
+from libs.kit.crypto.key_encryption import KeyRefused, Unwrappable
 from libs.kit.db import Tx
 from services.auth.keys import generate_key, key_id, public_jwk
 from services.auth.model import SigningKey, signing_at
@@ -70,8 +71,16 @@ async def rotate_signing_key(tx: Tx, issuing: Issuing) -> SigningKey:
     return successor
 
 
-async def rewrap_signing_keys(tx: Tx, issuing: Issuing) -> None:
-    """Wrap the private keys that are still of use by the newest key-encryption key. Needs a worker's transaction."""
+async def rewrap_signing_keys(tx: Tx, issuing: Issuing) -> list[str]:
+    """Wrap the private keys that are still of use by the newest key-encryption key. Needs a worker's transaction.
+
+    One that does not open stays as it is; gives why, for each.
+    """
     await signing_keys.lock(tx)
+    failures: list[str] = []
     for key in await signing_keys.current(tx, tx.now - issuing.key_overlap):
-        key.wrap_anew(await issuing.vault.rewrap(key.kid, key.wrapped))
+        try:
+            key.wrap_anew(await issuing.vault.rewrap(key.kid, key.wrapped))
+        except (KeyRefused, Unwrappable) as error:
+            failures.append(f"signing key {key.kid}: {error}")
+    return failures

@@ -13,6 +13,7 @@ from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, Uuid, select
 
 from libs.kit.crypto import rotation as rotation_module
 from libs.kit.crypto.encryption import Encryption, encryption
+from libs.kit.crypto.key_encryption import Unwrappable
 from libs.kit.crypto.keyring import Keyring, Unsealable
 from libs.kit.crypto.places import Place, Unmarkable, sealed_tables
 from libs.kit.crypto.rotation import Rotation
@@ -269,6 +270,71 @@ async def test_a_rotation_wakes_no_shredded_workspace(
         await safe.shred(tx, tenant)
     await renew(rotation, tenant)
     assert not await kept_keys(admin, tenant)
+
+
+async def test_what_was_shredded_stays_as_it_is_and_what_was_sealed_afterwards_is_sealed_anew(
+    db: Database, safe: Encryption, rotation: Rotation, tenant: UUID, admin: Admin
+) -> None:
+    await hide(db, safe, tenant, 5)
+    shredded = await sealing_keys(admin, tenant)
+    async with db.work() as tx:
+        await safe.shred(tx, tenant)
+    assert await rotation.renew(tenant, db.clock(), no_step) == 5
+    await hide(db, safe, tenant, 3)
+    before = await kept_keys(admin, tenant)
+    # A row of which one word was sealed before, and the other one afterwards.
+    await admin.fetch(
+        "UPDATE probe.secret SET word = (SELECT word FROM probe.secret WHERE substring(word FROM 2 FOR 16) = $1 LIMIT 1) "
+        "WHERE number = 1 AND substring(word FROM 2 FOR 16) <> $1",
+        *shredded,
+    )
+
+    lost = await rotation.renew(tenant, db.clock(), no_step)
+
+    [after] = await kept_keys(admin, tenant)
+    assert lost == 6
+    assert after not in before
+    assert await sealing_keys(admin, tenant) == shredded | {after}
+
+
+async def test_a_damaged_data_key_keeps_no_other_from_being_wrapped_anew(
+    db: Database, safe: Encryption, rotation: Rotation, tenant: UUID, neighbour: UUID, admin: Admin
+) -> None:
+    first, second = sorted((tenant, neighbour))
+    for one in (first, second):
+        await hide(db, safe, one, 2)
+    await damage(admin, first)
+    newest = await safe.guard.renew()
+
+    [failure] = await rotation.rewrap(no_step)
+
+    assert failure.tenant_id == first
+    assert [
+        row[0] for row in await admin.fetch("SELECT tenant_id FROM probe.data_key WHERE wrapped_by = $1", newest)
+    ] == [second]
+
+
+async def test_a_workspace_whose_key_is_damaged_gets_no_new_one(
+    db: Database, settings: Settings, safe: Encryption, tenant: UUID, admin: Admin
+) -> None:
+    await hide(db, safe, tenant, 2)
+    await damage(admin, tenant)
+    before = await kept_keys(admin, tenant)
+
+    async with encryption(settings) as fresh:
+        with pytest.raises(Unwrappable):
+            await renew(Rotation(db, fresh, Base.metadata), tenant)
+
+    assert await kept_keys(admin, tenant) == before
+
+
+async def damage(admin: Admin, tenant: UUID) -> None:
+    """Let a workspace's data key not open any more."""
+    await admin.fetch(
+        "UPDATE probe.data_key SET wrapped_key = set_byte(wrapped_key, 30, 255 - get_byte(wrapped_key, 30)) "
+        "WHERE tenant_id = $1",
+        tenant,
+    )
 
 
 async def test_every_data_key_is_wrapped_by_the_new_key_and_opens_still(
