@@ -18,11 +18,13 @@ from libs.kit.security import KeySource, TokenVerifier
 from libs.kit.service import Service
 from services.auth import api
 from services.auth.api.parts import Parts
+from services.auth.commands.leftovers import Memory
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import public_keys
 from services.auth.consumers import handlers
 from services.auth.device_codes import Authorizing
+from services.auth.forgetting import forgetting
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passwords import Passwords
@@ -48,6 +50,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             encryption(settings) as encryption_,
             consumer(db, settings, handlers(settings)) as consumer_,
             kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
+            forgetting(db, Memory.of(settings), settings.auth_forgetting_seconds) as forgetting_,
             revocations(settings) as (revoked, revocations_),
         ):
             issuing = Issuing.of(settings, encryption_.guard)
@@ -55,7 +58,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             await keys()
             async with audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads:
                 tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
-                probes = (relay_, consumer_, expiry, heads, revocations_)
+                probes = (relay_, consumer_, expiry, forgetting_, heads, revocations_)
                 http = http_app(
                     "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
                 )

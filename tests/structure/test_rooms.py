@@ -20,6 +20,7 @@ OWN_ROOMS = {
     ("auth", "audit"): "canonical JSON, the chain of hashes and its signed heads",
     ("auth", "heads"): "the task that signs the heads of audit trails and tells them",
     ("auth", "keys"): "how private signing keys are wrapped",
+    ("auth", "forgetting"): "the task that deletes what is over and of no more use",
     ("auth", "kyc_expiry"): "the task that ends verifications when their time is over",
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
     ("auth", "passkeys"): "WebAuthn ceremonies: what is asked of a passkey, and what it proves",

@@ -27,6 +27,7 @@ FRACTIONS = {
     "billing/expiry.py": "seconds between two looks",
     "notifications/mailer.py": "seconds between two looks",
     "auth/heads.py": "seconds between two looks",
+    "auth/forgetting.py": "seconds between two looks",
     "auth/kyc_expiry.py": "seconds between two looks",
 }
 _CONFIGURATION = {"settings"}

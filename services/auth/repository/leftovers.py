@@ -1,0 +1,58 @@
+"""What is the SQL of forgetting? Rows that are of no more use, some at a time, but those that somebody works on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from libs.kit.db import Tx
+
+
+async def forget_devices(tx: Tx, expired_before: datetime, limit: int) -> int:
+    """Delete devices that nobody waits for any more; gives how many."""
+    return await _count(
+        tx,
+        "DELETE FROM auth.device_authorization WHERE id IN (SELECT id FROM auth.device_authorization "
+        "WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
+        expired_before,
+        limit,
+    )
+
+
+async def forget_mailed_tokens(tx: Tx, expired_before: datetime, limit: int) -> int:
+    """Delete mailed tokens that open nothing any more; gives how many."""
+    return await _count(
+        tx,
+        "DELETE FROM auth.mailed_token WHERE id IN (SELECT id FROM auth.mailed_token "
+        "WHERE expires_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
+        expired_before,
+        limit,
+    )
+
+
+async def forget_guards(tx: Tx, failed_before: datetime, limit: int) -> int:
+    """Delete guards whose failures count no more; gives how many."""
+    return await _count(
+        tx,
+        "DELETE FROM auth.login_guard WHERE subject IN (SELECT subject FROM auth.login_guard "
+        "WHERE last_failed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
+        failed_before,
+        limit,
+    )
+
+
+async def forget_sessions(tx: Tx, over_before: datetime, limit: int) -> int:
+    """Delete sessions that ended or ran out, and their refresh tokens; gives how many sessions."""
+    rows = await tx.fetch(
+        # LEAST leaves NULL out: most sessions never end before their time.
+        "SELECT id FROM auth.session WHERE LEAST(ended_at, expires_at) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED",
+        over_before,
+        limit,
+    )
+    over = [row[0] for row in rows]
+    await tx.fetch("DELETE FROM auth.refresh_token WHERE session_id = ANY($1::uuid[])", over)
+    await tx.fetch("DELETE FROM auth.session WHERE id = ANY($1::uuid[])", over)
+    return len(over)
+
+
+async def _count(tx: Tx, deletion: str, before: datetime, limit: int) -> int:
+    return len(await tx.fetch(deletion, before, limit))
