@@ -108,6 +108,9 @@ async def processes(
     await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
     ports = _free_ports(len(contexts))
     urls = {context.name: f"http://127.0.0.1:{port}" for context, port in zip(contexts, ports, strict=True)}
+    # Who issues tokens has to have the same name everywhere.
+    told = where.settings(Settings).model_fields_set
+    issuer: dict[str, object] = {} if "public_url" in told else {"public_url": urls["auth"]}
     children = {
         name: ServiceProcess(
             name,
@@ -117,6 +120,7 @@ async def processes(
                 http_port=url.rpartition(":")[2],
                 jwks_url=f"{urls['auth']}/.well-known/jwks.json",
                 trusted_proxies=_with_our_gateway(where.settings(Settings)),
+                **issuer,
             ).environment(),
         )
         for name, url in urls.items()

@@ -14,7 +14,10 @@ from joserfc.jwk import OKPKey
 
 from fillstream.serve import bind, listening
 from libs.kit.ids import uuid7
+from libs.kit.settings import Settings
 
+ISSUER: str = Settings.model_fields["public_url"].default
+"""Who issues tokens where nobody says otherwise."""
 ALL_SCOPES = (
     "marketdata:read", "marketdata:write", "strategies:read", "strategies:write", "signals:read", "orders:read",
     "orders:write", "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write",
@@ -33,7 +36,7 @@ class Issuer:
         """A valid access token for a workspace; `claims` replace or add."""
         now = int(time.time())
         payload = {
-            "iss": "fillstream", "aud": "fillstream", "sub": str(uuid7()), "tid": str(tenant_id),
+            "iss": ISSUER, "aud": "fillstream", "sub": str(uuid7()), "tid": str(tenant_id),
             "scope": " ".join(scopes), "iat": now, "exp": now + 600, "jti": str(uuid7()),
         }  # fmt: skip
         header = {"alg": "Ed25519", "kid": self.key.kid, "typ": "at+jwt"}

@@ -211,7 +211,7 @@ async def token_verifier(settings: Settings, revoked: Revocations) -> AsyncItera
             document: KeySetSerialization = response.json()
             return KeySet.import_key_set(document)
 
-        yield TokenVerifier(fetch, settings.token_issuer, settings.token_audience, revoked)
+        yield TokenVerifier(fetch, settings.issuer, settings.token_audience, revoked)
 
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of POST /v1/auth/login.")

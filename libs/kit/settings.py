@@ -61,12 +61,13 @@ class Settings(BaseSettings):
     http_cors_origins: tuple[str, ...] = ()
     """Origins that browsers may call from; none unless named."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] = "http://127.0.0.1:8000"
-    """Where clients reach the gateway; addresses that they are told begin with it."""
+    """Where clients reach the gateway; addresses that they are told begin with it. One for all services, as the issuer."""
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     """`address[,network/bits...]`: who is believed when `X-Forwarded-For` says where a request comes from."""
     rate_limit_scale: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """How many times each rate limit's quota is let through: 1, unless a test sends what many people would."""
-    token_issuer: str = "fillstream"  # noqa: S105 a name, not a secret
+    token_issuer: str | None = None
+    """What tokens say that they are from, where that is not `public_url`; then OAuth's clients refuse the metadata."""
     token_audience: str = "fillstream"  # noqa: S105 a name, not a secret
     jwks_url: str = "http://127.0.0.1:8000/.well-known/jwks.json"
     """Where the public keys of auth are; tokens are checked locally with them."""
@@ -96,6 +97,11 @@ class Settings(BaseSettings):
             # Its text quotes the address, password and all.
             raise ValueError("should look like postgresql://user:password@host:port/database") from None
         return value
+
+    @property
+    def issuer(self) -> str:
+        """Who issues tokens: the same in tokens (RFC 9068, section 2.2) and in metadata (RFC 8414, section 2)."""
+        return self.token_issuer or self.public_url
 
     @property
     def kafka(self) -> KafkaSettings:

@@ -57,7 +57,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             keys = _own_keys(db, issuing)
             await keys()
             async with audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads:
-                tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
+                tokens = TokenVerifier(keys, settings.issuer, settings.token_audience, revoked)
                 probes = (relay_, consumer_, expiry, forgetting_, heads, revocations_)
                 http = http_app(
                     "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits

@@ -82,7 +82,7 @@ class Issuing:
         """What the settings say, with private keys that a key-encryption key guards."""
         return cls(
             KeyVault(guard),
-            settings.token_issuer,
+            settings.issuer,
             settings.token_audience,
             timedelta(seconds=settings.auth_access_token_seconds),
             timedelta(seconds=settings.auth_refresh_token_seconds),

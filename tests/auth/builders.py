@@ -21,6 +21,7 @@ from libs.kit.security import TokenVerifier
 from libs.schema.auth import MailRequested, MailTemplate
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
+from tests.issuer import ISSUER
 from tests.keysets import vault_at
 from tests.world import World
 
@@ -95,7 +96,7 @@ def verifier(client: AsyncClient) -> TokenVerifier:
     async def fetch() -> KeySet:
         return KeySet.import_key_set((await client.get("/.well-known/jwks.json")).json())
 
-    return TokenVerifier(fetch, "fillstream", "fillstream")
+    return TokenVerifier(fetch, ISSUER, "fillstream")
 
 
 def issuing(world: World) -> Issuing:
@@ -120,7 +121,7 @@ class Forger:
     def claims(self, **changes: object) -> dict[str, object]:
         now = int(time.time())
         return {
-            "iss": "fillstream", "aud": "fillstream", "sub": self.person.user_id, "tid": self.person.workspace_id,
+            "iss": ISSUER, "aud": "fillstream", "sub": self.person.user_id, "tid": self.person.workspace_id,
             "scope": "orders:read", "iat": now, "exp": now + 600, "jti": str(uuid7()), "auth_time": now,
         } | changes  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -29,6 +31,20 @@ async def test_the_metadata_tells_where_everything_is(world: World) -> None:
     assert told["token_endpoint_auth_methods_supported"] == ["none"]
     assert "urn:ietf:params:oauth:grant-type:device_code" in told["grant_types_supported"]
     assert "orders:write" in told["scopes_supported"]
+
+
+async def test_tokens_name_the_issuer_that_the_metadata_names(world: World) -> None:
+    async with world.running("auth", public_url="https://api.example.com") as running:
+        client = await running.anonymous()
+        person = await a_person(client)
+        told = (await client.get("/.well-known/oauth-authorization-server")).json()
+        taken = await client.get("/v1/me", headers=person.bearer)
+
+    payload = person.access_token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    # RFC 9068, section 4: the resource server compares `iss` with the issuer of the metadata.
+    assert claims["iss"] == told["issuer"] == "https://api.example.com"
+    assert taken.status_code == 200
 
 
 async def test_every_place_that_the_metadata_tells_is_served(client: AsyncClient) -> None:

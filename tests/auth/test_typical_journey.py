@@ -19,7 +19,7 @@ from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_admin
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
 from tests.auth.builders import a_person, again, issuing, kid_of, log_in, refresh, register, verifier
-from tests.issuer import ALL_SCOPES
+from tests.issuer import ALL_SCOPES, ISSUER
 from tests.world import Running, World, eventually
 
 
@@ -65,7 +65,7 @@ async def test_an_access_token_says_what_others_need_and_lives_for_ten_minutes(c
 
     assert token.header == {"alg": "Ed25519", "typ": "at+jwt", "kid": keys["keys"][0]["kid"]}
     claims = token.claims
-    assert (claims["iss"], claims["aud"]) == ("fillstream", "fillstream")
+    assert (claims["iss"], claims["aud"]) == (ISSUER, "fillstream")
     assert (claims["sub"], claims["tid"]) == (person.user_id, person.workspace_id)
     assert claims["exp"] == pytest.approx(claims["iat"] + 600)
     assert UUID(claims["jti"]).version == 7

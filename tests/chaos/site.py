@@ -179,6 +179,7 @@ async def open_site(servers: Servers, folder: Path) -> AsyncIterator[Site]:
             database_url=servers.served_database_url or servers.database_url,
             kafka_bootstrap=servers.served_kafka_bootstrap or servers.kafka_bootstrap,
             jwks_url=f"{gateway.url}/.well-known/jwks.json",
+            public_url=gateway.url,
         )
         processes = {place: Process(place, urls[place], logs / f"{place}.log", {}) for place in places}
         site = Site(where, served, servers, processes, gateway, folder)

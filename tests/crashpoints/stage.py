@@ -167,7 +167,8 @@ async def stage(service: str, servers: Servers, zygote: ForkServerContext) -> As
     doors = Doors({name: f"http://127.0.0.1:{ports.get(name, ports['others'])}" for name in names()})
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(servers.installation())
-        where = made.with_values(jwks_url=f"{doors.urls['auth']}/.well-known/jwks.json")
+        auth = doors.urls["auth"]
+        where = made.with_values(jwks_url=f"{auth}/.well-known/jwks.json", public_url=auth)
         settings = where.settings(Settings)
         log = servers.folder / f"{settings.kafka_prefix}log"
         values = dict(where.values)

@@ -10,6 +10,7 @@ from fillstream.embedded.stack import Endpoints
 from tests.fillstream.builders import an_installation
 from tests.interfaces.premises import Neighbours, Premises, let_trade, open_premises, workspace_of
 from tests.interfaces.rows import ids_of_alone
+from tests.issuer import ISSUER
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -22,7 +23,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 async def premises(stack: Endpoints, template: str) -> AsyncIterator[Premises]:
     """Every context; streams end by themselves, so that their answers do."""
     async with an_installation(stack, template) as where:
-        brief = where.with_values(notifications_stream_seconds=0.2, notifications_poll_seconds=0.1)
+        brief = where.with_values(notifications_stream_seconds=0.2, notifications_poll_seconds=0.1, public_url=ISSUER)
         # Everybody comes from one address, and logs in very often.
         many = brief.with_values(database_pool_size=12, rate_limit_scale=1_000)
         async with open_premises(many) as premises:

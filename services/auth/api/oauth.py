@@ -127,7 +127,7 @@ async def metadata(parts: AllParts) -> MetadataOut:
     """Where everything is that OAuth's clients ask for."""
     how = parts.authorizing
     return MetadataOut(
-        issuer=how.public_url,
+        issuer=parts.issuing.issuer,
         jwks_uri=f"{how.public_url}/.well-known/jwks.json",
         device_authorization_endpoint=f"{how.public_url}/v1/auth/device",
         token_endpoint=f"{how.public_url}/v1/auth/token",
