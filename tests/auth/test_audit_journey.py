@@ -20,6 +20,7 @@ from services.auth.audit.heads import Head, open_head
 from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_admin
 from tests.auth.builders import Forger, Person, a_person, bearer, issuing, log_in, private_key, refresh
+from tests.auth.devices import a_device
 from tests.auth.trails import an_act, chain_of, has_recorded, head_at, tell
 from tests.world import Running, World
 
@@ -157,6 +158,26 @@ async def test_auth_tells_its_own_acts_as_others_do(
     assert all("python-httpx2" in (one.entry.device or "") for one in links)
     told = [envelope for envelope in world.published(SecurityActed) if envelope.event.workspace_id == here]
     assert {(envelope.sequence, envelope.tenant_id) for envelope in told} == {(1, here)}
+
+
+async def test_a_password_change_by_somebody_who_does_not_know_the_old_one_is_in_the_trail(
+    client: AsyncClient, auth: Running, ada: Person
+) -> None:
+    wanted = {"current_password": "not the password", "new_password": "an even longer staple for batteries"}
+
+    answer = await client.put("/v1/me/password", json=wanted, headers=ada.bearer)
+
+    told = (await has_recorded(auth.db, UUID(ada.workspace_id), 3))[-1].entry
+    assert answer.status_code == 422
+    assert (told.act, told.result, told.reason) == ("password.changed", "REFUSED", "wrong password")
+    assert (told.actor_id, told.target_id) == (UUID(ada.user_id), ada.user_id)
+
+
+async def test_a_device_that_is_sent_away_is_in_the_trail(client: AsyncClient, auth: Running, ada: Person) -> None:
+    await (await a_device(client)).decided(ada, "DENY")
+
+    told = (await has_recorded(auth.db, UUID(ada.workspace_id), 3))[-1].entry
+    assert (told.act, told.actor_id, told.address) == ("device.denied", UUID(ada.user_id), "127.0.0.1")
 
 
 async def test_a_login_with_an_address_that_nobody_has_is_in_the_installations_trail_without_it(

@@ -14,7 +14,7 @@ from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.security import Caller, requires
 from services.auth.commands import devices
-from services.auth.commands.devices import Approval
+from services.auth.commands.devices import Approval, Denial
 from services.auth.device_codes import UserCode
 from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState, Method
 from services.auth.queries.devices import waiting_device
@@ -77,7 +77,7 @@ async def decide_device(
     code = UserCode.parse(body.user_code)
     async with db.transaction(caller.tenant_id, cause) as tx:
         if body.decision == "DENY":
-            return DeviceShown.of(await devices.deny(tx, code))
+            return DeviceShown.of(await devices.deny(tx, code, Denial(caller.user_id, caller.tenant_id, origin)))
         methods = tuple(Method(method) for method in sorted(caller.methods))
         approval = Approval(caller.user_id, caller.tenant_id, caller.authenticated_at, methods, origin)
         return DeviceShown.of(await devices.approve(tx, code, approval))

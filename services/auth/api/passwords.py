@@ -62,6 +62,8 @@ async def change_password(
     async with a_try(db, user.email, origin, cause):
         matched = await parts.passwords.match(body.current_password.get_secret_value(), user.password_hash)
     if not matched:
+        async with db.transaction(somebody.home_id, cause) as tx:
+            passwords.refuse_change(tx, user, origin)
         raise Invalid("/current_password", "is not the current password", slug="wrong-password")
     async with db.public(cause) as tx:
         await logins.excuse(tx, user.email, origin)

@@ -16,6 +16,13 @@ def tell_of_user(tx: Tx, name: str, user: User, origin: Origin, reason: str | No
     tell_act(tx, user.default_workspace_id, Act(name, actor, Target("user", user.id), reason=reason))
 
 
+def tell_of_refused(tx: Tx, name: str, user: User, origin: Origin, reason: str) -> None:
+    """Somebody with a person's token tried what only the person may do to their account."""
+    actor = Actor(ActorKind.USER, user.id, origin=origin)
+    refused = Act(name, actor, Target("user", user.id), ActResult.REFUSED, reason)
+    tell_act(tx, user.default_workspace_id, refused)
+
+
 def tell_of_session(tx: Tx, name: str, session: Session, origin: Origin) -> None:
     """A person did something to one of their sessions."""
     actor = Actor(ActorKind.USER, session.user_id, origin=origin)

@@ -29,6 +29,15 @@ class Approval:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A person's word against a device."""
+
+    user_id: UUID
+    workspace_id: UUID
+    origin: Origin
+
+
 async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevice:
     """Let a device wait for a person; tells its codes."""
     while True:
@@ -47,10 +56,11 @@ async def approve(tx: Tx, code: UserCode, approval: Approval) -> DeviceAuthoriza
     return device
 
 
-async def deny(tx: Tx, code: UserCode) -> DeviceAuthorization:
+async def deny(tx: Tx, code: UserCode, by: Denial) -> DeviceAuthorization:
     """Send the device that shows a code away. Raises NotFound when none does that still waits."""
     device = await _lock_waiting(tx, code)
     device.deny()
+    _tell(tx, "device.denied", device, by)
     return device
 
 
@@ -78,9 +88,9 @@ async def poll(
     return opened or Refusal.INVALID_GRANT
 
 
-def _tell(tx: Tx, name: str, device: DeviceAuthorization, approval: Approval) -> None:
-    actor = Actor(ActorKind.USER, approval.user_id, origin=approval.origin)
-    tell_act(tx, approval.workspace_id, Act(name, actor, Target("device", device.id)))
+def _tell(tx: Tx, name: str, device: DeviceAuthorization, answer: Approval | Denial) -> None:
+    actor = Actor(ActorKind.USER, answer.user_id, origin=answer.origin)
+    tell_act(tx, answer.workspace_id, Act(name, actor, Target("device", device.id)))
 
 
 async def _lock_waiting(tx: Tx, code: UserCode) -> DeviceAuthorization:

@@ -12,7 +12,7 @@ from libs.kit.db import Tx
 from libs.kit.model import Occurrence
 from libs.schema.auth import MailTemplate, PasswordChange, PasswordResetRequested, SessionEnd
 from libs.schema.event import Cause
-from services.auth.commands.acts import tell_of_user
+from services.auth.commands.acts import tell_of_refused, tell_of_user
 from services.auth.commands.logins import forgive
 from services.auth.commands.mails import Mailing, use_token
 from services.auth.commands.onboarding import note_steps
@@ -41,6 +41,11 @@ class NewPassword:
     user_id: UUID
     known_hash: str = field(repr=False)
     new_hash: str = field(repr=False)
+
+
+def refuse_change(tx: Tx, user: User, origin: Origin) -> None:
+    """Tell that somebody did not know the password that they wanted to replace. The caller commits before it refuses."""
+    tell_of_refused(tx, "password.changed", user, origin, "wrong password")
 
 
 async def change_password(
