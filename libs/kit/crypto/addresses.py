@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from libs.kit.crypto.aws_kms import aws_kms
 from libs.kit.crypto.gcp_kms import gcp_kms
+from libs.kit.crypto.in_time import InTime
 from libs.kit.crypto.key_encryption import Binding, KeyEncryption, KeyRefused, WrappedKey
 from libs.kit.crypto.keyset_file import KeysetFile
 from libs.kit.crypto.two_keys import TwoKeys
@@ -56,10 +57,10 @@ async def key_encryption(settings: Settings) -> AsyncIterator[KeyEncryption]:
         return
     async with _opened(settings.encryption_key_url, settings) as guard:
         if settings.encryption_other_key_url is None:
-            yield guard
+            yield InTime(guard)
             return
         async with _opened(settings.encryption_other_key_url, settings) as other:
-            yield TwoKeys(guard, other)
+            yield InTime(TwoKeys(guard, other))
 
 
 def _opened(address: str, settings: Settings) -> AbstractAsyncContextManager[KeyEncryption]:

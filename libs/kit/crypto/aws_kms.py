@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, parse_qs, unquote
@@ -22,6 +23,7 @@ from libs.kit.crypto.key_encryption import (
     Unwrappable,
     WrappedKey,
 )
+from libs.kit.crypto.threads import Threads, key_threads
 from libs.kit.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part")
 _KIND = "aws-kms"
+_THREADS = 8
+"""Calls at a time; botocore keeps 10 connections."""
 _WRONG = frozenset({"InvalidCiphertextException", "IncorrectKeyException"})
 _NOT_NOW = frozenset({
     "ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException", "KMSInternalException",
@@ -44,6 +48,7 @@ class AwsKms:
 
     client: BaseClient
     key: str
+    threads: Threads
 
     async def wrap(self, key: bytes, binding: Binding, /) -> WrappedKey:
         """Encrypt a key."""
@@ -78,7 +83,7 @@ class AwsKms:
     async def _ask(self, operation: str, **question: object) -> Mapping[str, object]:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await asyncio.to_thread(self._call, operation, question)
+                return await self.threads.run(partial(self._call, operation, question))
         except TimeoutError:
             raise KeyServiceAway(f"AWS KMS gives no answer within {ANSWER_SECONDS} s") from None
 
@@ -137,7 +142,8 @@ async def aws_kms(url: SplitResult, _settings: Settings) -> AsyncIterator[KeyEnc
     options = {name: values[-1] for name, values in parse_qs(url.query).items()}
     client = await asyncio.to_thread(_client, options.get("region"), options.get("endpoint"))
     try:
-        yield AwsKms(client, key)
+        with key_threads(_THREADS) as threads:
+            yield AwsKms(client, key, threads)
     finally:
         client.close()
 

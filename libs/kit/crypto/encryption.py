@@ -67,6 +67,8 @@ class Encryption:
         """
         for key in await data_keys.lock_keys(tx, tenant_id):
             self._ciphers.pop(key.binding(tx.schema), None)
+            # What is being unwrapped for somebody who gave up meanwhile must not come back afterwards.
+            self._unwrapping.pop(key.binding(tx.schema), None)
         await data_keys.destroy_all(tx, tenant_id)
 
     async def new_key(self, schema: str, tenant_id: UUID, at: datetime) -> DataKey:
@@ -92,13 +94,16 @@ class Encryption:
         return await asyncio.shield(task)
 
     def _unwrapped_now(self, name: Binding, done: asyncio.Task[AESGCM]) -> None:
-        del self._unwrapping[name]
+        if self._unwrapping.get(name) is done:
+            del self._unwrapping[name]
         if not done.cancelled():
             # Looked at, also when nobody waits any more.
             done.exception()
 
     async def _unwrap(self, name: Binding, wrapped: WrappedKey) -> AESGCM:
         cipher = AESGCM(await self.guard.unwrap(wrapped, name))
+        if self._unwrapping.get(name) is not asyncio.current_task():
+            return cipher
         now = self.clock()
         # Also those that nobody asks for any more: a key that was destroyed must not live on here.
         for kept in [kept for kept, (until, _) in self._ciphers.items() if until <= now]:

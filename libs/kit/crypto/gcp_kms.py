@@ -27,6 +27,7 @@ from libs.kit.crypto.key_encryption import (
     WrappedKey,
 )
 from libs.kit.crypto.key_service import KeyService
+from libs.kit.crypto.threads import key_threads
 from libs.kit.settings import Settings
 
 _KIND = "gcp-kms"
@@ -128,14 +129,14 @@ async def _tokens() -> AsyncIterator[Tokens]:
         from libs.kit.crypto.gcp_tokens import DefaultCredentials
     except ImportError as error:
         raise KeyRefused("gcp-kms:// needs the package google-auth: install fillstream[gcp]") from error
-    with httpx2.Client(trust_env=False, timeout=ANSWER_SECONDS) as client:
+    # One thread, as the credentials are not for several at once; also when nobody waits any more for what it does.
+    with httpx2.Client(trust_env=False, timeout=ANSWER_SECONDS) as client, key_threads(1) as threads:
         credentials = DefaultCredentials(client)
-        lock = asyncio.Lock()
 
         async def token() -> str:
             try:
-                async with asyncio.timeout(ANSWER_SECONDS), lock:
-                    return await asyncio.to_thread(credentials.token)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await threads.run(credentials.token)
             except TimeoutError:
                 raise KeyServiceAway("Google gives no access token now") from None
 

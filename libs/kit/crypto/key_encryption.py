@@ -21,6 +21,9 @@ DATA_KEY_BYTES = 32
 ANSWER_SECONDS = 3.0
 """How long a service may take for one answer: a transaction waits for it, which PostgreSQL ends after 5 s of silence."""
 
+ALL_ANSWERS_SECONDS = 4.0
+"""How long all of them may take together, where it needs several."""
+
 
 class KeyTrouble(FillstreamError):
     """Something is wrong with the key that guards the data keys."""

@@ -52,5 +52,10 @@ class KeyService:
                 return await self.client.post(url, json=dict(question), headers=dict(headers))
         except TimeoutError:
             raise KeyServiceAway(f"{self.name} gives no answer within {ANSWER_SECONDS} s") from None
+        except (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError) as error:
+            # Nothing was sent, and nothing ever will be: what it says may quote the token.
+            raise KeyRefused(
+                f"{self.name} can't be asked ({type(error).__name__}): check the key's URL, and the token for odd characters"
+            ) from None
         except httpx2.HTTPError as error:
             raise KeyServiceAway(f"{self.name} does not answer: {type(error).__name__}") from error

@@ -115,7 +115,7 @@ class VaultTransit:
                 raise KeyRefused(f"Vault's token {self.token_file} can't be read: {error.strerror}") from error
         if self.token is None:
             raise KeyRefused("FILLSTREAM_ENCRYPTION_VAULT_TOKEN is not set, and the URL names no token_file")
-        return self.token.get_secret_value()
+        return self.token.get_secret_value().strip()
 
 
 def _associated(binding: Binding) -> dict[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 from libs.kit.crypto.encryption import CACHE_SECONDS, Encryption, encryption
-from libs.kit.crypto.key_encryption import KeyRefused, Unwrappable
+from libs.kit.crypto.key_encryption import Binding, KeyEncryption, KeyRefused, Unwrappable, WrappedKey
 from libs.kit.crypto.keyring import Unsealable
 from libs.kit.crypto.places import Place
 from libs.kit.db import Database
@@ -123,6 +124,49 @@ async def test_shredding_waits_for_those_who_are_writing(db: Database, safe: Enc
 async def _shred(db: Database, safe: Encryption, tenant: UUID) -> None:
     async with db.work() as tx:
         await safe.shred(tx, tenant)
+
+
+@dataclass
+class Slow:
+    """A key whose answers come when they are let go."""
+
+    guard: KeyEncryption
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def unwrap(self, wrapped: WrappedKey, binding: Binding, /) -> bytes:
+        self.asked.set()
+        await self.go.wait()
+        return await self.guard.unwrap(wrapped, binding)
+
+    async def wrap(self, key: bytes, binding: Binding, /) -> WrappedKey:
+        return await self.guard.wrap(key, binding)
+
+    async def rewrap(self, wrapped: WrappedKey, binding: Binding, /) -> WrappedKey:
+        return await self.guard.rewrap(wrapped, binding)
+
+    async def renew(self) -> str | None:
+        return await self.guard.renew()
+
+
+async def test_a_key_that_is_shredded_while_it_is_unwrapped_is_not_kept(
+    db: Database, safe: Encryption, tenant: UUID
+) -> None:
+    sealed, slow = await seal(db, safe, tenant), Slow(safe.guard)
+    replica = Encryption(slow)
+    reading = asyncio.create_task(open_(db, replica, tenant, sealed))
+    await slow.asked.wait()
+    # Whoever asked gives up, and with them their lock; the question goes on.
+    reading.cancel()
+    await asyncio.wait({reading})
+    [unwrapping] = replica._unwrapping.values()  # noqa: SLF001
+
+    await _shred(db, replica, tenant)
+    slow.go.set()
+    await unwrapping
+
+    assert not replica._ciphers  # noqa: SLF001
+    assert not replica._unwrapping  # noqa: SLF001
 
 
 async def test_an_unwrapped_key_is_forgotten_after_its_time(db: Database, safe: Encryption, tenant: UUID) -> None:
