@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from libs.kit.cancellation import end
+from libs.kit.cancellation import end, uninterrupted
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import utc_now
 from libs.kit.dead_letters import Record
@@ -142,13 +142,58 @@ class _Reader:
             self.known.learn(event, utc_now())
 
 
+@dataclass(eq=False)
+class _Shared:
+    """A reader that all services of a process use, from the first that starts until the last has stopped."""
+
+    users: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    told: tuple[Revocations, Probe] | None = None
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def open(self, settings: Settings) -> tuple[Revocations, Probe]:
+        async with self.lock:
+            if self.told is None:
+                self.told = await self.closing.enter_async_context(_reading(settings))
+            return self.told
+
+    async def close(self) -> None:
+        async with self.lock:
+            # Somebody may have come while we waited.
+            if not self.users:
+                self.told = None
+                await self.closing.aclose()
+
+
+_Place = tuple[asyncio.AbstractEventLoop, str, str | None, str]
+# All that a process may know of revocations is the same for all of its services: seven readers would start more slowly,
+# and each would fetch the same records.
+_shared: dict[_Place, _Shared] = {}
+
+
 @asynccontextmanager
 async def revocations(settings: Settings) -> AsyncIterator[tuple[Revocations, Probe]]:
-    """The revocations, all known that were told before, and the part that learns the next ones.
+    """The revocations, all known that were told before, and the part that learns the next ones: one in a process.
 
     While the broker is away nothing is learnt, and tokens live for as long as they say. Raises KafkaError when it is
     absent at the start, or lacks the topic.
     """
+    kafka = settings.kafka
+    place = (asyncio.get_running_loop(), kafka.bootstrap, kafka.sasl_username, settings.kafka_prefix)
+    shared = _shared.setdefault(place, _Shared())
+    shared.users += 1
+    try:
+        yield await shared.open(settings)
+    finally:
+        shared.users -= 1
+        await uninterrupted(shared.close())
+        if not shared.users and _shared.get(place) is shared:
+            del _shared[place]
+
+
+@asynccontextmanager
+async def _reading(settings: Settings) -> AsyncIterator[tuple[Revocations, Probe]]:
+    """A reader of its own."""
     client = AIOKafkaConsumer(
         settings.kafka_prefix + AccessRevoked.topic,
         **connection(settings.kafka),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient
 
 from libs.kit.ids import uuid7
-from libs.kit.revocations import Granted, Revocations
+from libs.kit.revocations import Granted, Revocations, revocations
+from libs.kit.revocations import _shared as readers
 from libs.schema.auth import AccessRevoked
 from tests.issuer import Issuer
 from tests.world import World, eventually
@@ -110,6 +114,30 @@ async def test_another_service_refuses_a_revoked_token_and_still_does_after_a_re
     async with world.running("billing") as again:
         client = await again.anonymous()
         assert (await status(client, lost), await status(client, kept)) == (401, 200)
+
+
+async def test_services_of_one_process_read_revocations_once_until_the_last_of_them_stops(world: World) -> None:
+    settings = world.settings
+    async with revocations(settings) as first:
+        async with AsyncExitStack() as stack:
+            others = await asyncio.gather(*(stack.enter_async_context(revocations(settings)) for _ in range(3)))
+            assert all(other is first for other in others)
+        assert first[1].task is not None
+        assert not first[1].task.done()
+    assert first[1].task.done()
+
+    async with revocations(settings) as anew:
+        assert anew[0] is not first[0]
+    assert not [place for place in readers if settings.kafka_prefix in place]
+
+
+async def test_a_reader_that_can_not_start_leaves_nothing_for_the_next_one(world: World) -> None:
+    settings = world.settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
+    for _ in range(2):
+        with pytest.raises(KafkaError):
+            async with revocations(settings):
+                pass
+    assert not [place for place in readers if settings.kafka_prefix in place]
 
 
 async def test_what_nobody_can_read_does_not_stop_the_reading(world: World, issuer: Issuer) -> None:
