@@ -112,12 +112,15 @@ class _Reader:
     async def catch_up(self) -> None:
         """Read what was told in the last day, up to now."""
         partitions: set[TopicPartition] = self.client.assignment()
+        # A broker answers one question of a connection after the other: these would wait for a fetch that waits for news.
+        self.client.pause(*partitions)
         since = int((utc_now() - MAX_TOKEN_LIFE).timestamp() * 1000)
         starts = await self.client.offsets_for_times(dict.fromkeys(partitions, since)) if partitions else {}
         ends = await self.client.end_offsets(partitions)
         for partition in partitions:
             start = starts.get(partition)
             self.client.seek(partition, ends[partition] if start is None else start.offset)
+        self.client.resume(*partitions)
         while any([await self.client.position(partition) < ends[partition] for partition in partitions]):
             await self._read()
 

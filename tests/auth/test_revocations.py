@@ -11,6 +11,7 @@ import pytest
 from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient
 
+from libs.kit import revocations as revocations_module
 from libs.kit.ids import uuid7
 from libs.kit.revocations import Granted, Revocations, revocations
 from libs.kit.revocations import _shared as readers
@@ -129,6 +130,15 @@ async def test_services_of_one_process_read_revocations_once_until_the_last_of_t
     async with revocations(settings) as anew:
         assert anew[0] is not first[0]
     assert not [place for place in readers if settings.kafka_prefix in place]
+
+
+async def test_a_reader_that_has_nothing_to_catch_up_with_waits_for_no_news(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As long as a fetch without records takes: whoever waits for one fails here.
+    monkeypatch.setattr(revocations_module, "_LONG_POLL_MS", 20_000)
+    async with asyncio.timeout(15), revocations(world.settings):
+        pass
 
 
 async def test_a_reader_that_can_not_start_leaves_nothing_for_the_next_one(world: World) -> None:
