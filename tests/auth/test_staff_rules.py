@@ -62,7 +62,9 @@ def test_nobody_does_anything_to_themselves(own: PlatformRole, role: PlatformRol
     assert slug(hindrance_to_role(oneself, oneself, role)) == "own-account"
 
 
-@pytest.mark.parametrize("gone", [None, a_user(PlatformRole.ADMIN, is_active=False), a_user(PlatformRole.ADMIN, deleted_at=NOON)])
+@pytest.mark.parametrize(
+    "gone", [None, a_user(PlatformRole.ADMIN, is_active=False), a_user(PlatformRole.ADMIN, deleted_at=NOON)]
+)
 def test_whoever_is_gone_acts_no_more(gone: User | None) -> None:
     assert slug(hindrance(gone, a_user())) == "role-too-low"
 
@@ -106,7 +108,8 @@ def test_staff_scopes_grow_with_the_role() -> None:
 
 Step = tuple[str, int]
 _STEPS = st.lists(
-    st.tuples(st.sampled_from(["guesses", "support", "mail", "password", "staff", "time"]), st.integers(1, 90)), max_size=12
+    st.tuples(st.sampled_from(["guesses", "support", "mail", "password", "staff", "time"]), st.integers(1, 90)),
+    max_size=12,
 )
 
 
