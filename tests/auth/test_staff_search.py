@@ -46,7 +46,7 @@ async def test_a_list_is_read_page_by_page_and_nobody_is_left_out(client: AsyncC
     for number in range(5):
         await a_person(client, email=f"p{number}@example.com")
 
-    seen, cursor = list[str](), {}
+    seen, cursor = list[str](), dict[str, str]()
     while True:
         answer = await client.get("/v1/users", params={"limit": 2, **cursor}, headers=seller.bearer)
         seen += [item["email"] for item in answer.json()["items"]]
