@@ -74,7 +74,7 @@ async def test_two_who_remove_each_other_at_once_leave_one(
         assert await able(world) == 1, how
 
 
-async def test_ten_super_admins_who_remove_one_another_in_a_ring_leave_one_at_least(
+async def test_super_admins_who_remove_one_another_in_a_ring_leave_one_at_least(
     client: AsyncClient, auth: Running, world: World
 ) -> None:
     ring = [await staff(client, auth, SUPER, name=f"chief{number}") for number in range(5)]

@@ -132,7 +132,7 @@ async def account_filter(
 
 
 @router.get("/v1/users")
-async def search(
+async def search_users(
     _reader: Reader,
     db: Db,
     wanted: Annotated[PageRequest, Depends(page_request)],
@@ -145,14 +145,14 @@ async def search(
 
 
 @router.get("/v1/users/{user_id}")
-async def account(user_id: UUID, _reader: Reader, db: Db) -> AccountOut:
+async def read_user(user_id: UUID, _reader: Reader, db: Db) -> AccountOut:
     """One account, in whatever state."""
     async with db.public() as tx:
         return AccountOut.of(await read.account(tx, user_id), tx.now)
 
 
 @router.post("/v1/users/{user_id}/lock")
-async def lock(
+async def lock_user(
     user_id: UUID, body: LockIn, caller: Locker, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> AccountOut:
     """Let nobody log in as somebody for a while, and end their sessions. Neither a mail nor another password opens it."""
@@ -162,7 +162,7 @@ async def lock(
 
 
 @router.post("/v1/users/{user_id}/unlock")
-async def unlock(user_id: UUID, caller: Locker, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
+async def unlock_user(user_id: UUID, caller: Locker, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
     """End a lock, whether guesses or support caused it."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.unlock(tx, user_id, _staff(caller, origin))
@@ -170,7 +170,9 @@ async def unlock(user_id: UUID, caller: Locker, db: Db, origin: RequestOrigin, c
 
 
 @router.post("/v1/users/{user_id}/deactivate")
-async def deactivate(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
+async def deactivate_user(
+    user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause
+) -> AccountOut:
     """Shut somebody out until they are reactivated, and end their sessions."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.deactivate(tx, user_id, _staff(caller, origin))
@@ -178,7 +180,9 @@ async def deactivate(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigi
 
 
 @router.post("/v1/users/{user_id}/reactivate")
-async def reactivate(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
+async def reactivate_user(
+    user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause
+) -> AccountOut:
     """Let somebody in again who was deactivated."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.reactivate(tx, user_id, _staff(caller, origin))
@@ -186,7 +190,7 @@ async def reactivate(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigi
 
 
 @router.delete("/v1/users/{user_id}", status_code=204)
-async def delete(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
+async def delete_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Take somebody out of sight, and end their sessions. Nothing of theirs is lost, and their address stays taken."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.delete(tx, user_id, _staff(caller, origin))
@@ -195,7 +199,7 @@ async def delete(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, c
 
 
 @router.post("/v1/users/{user_id}/restore")
-async def restore(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
+async def restore_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
     """Bring somebody back who was deleted."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.restore(tx, user_id, _staff(caller, origin))
@@ -203,7 +207,7 @@ async def restore(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, 
 
 
 @router.put("/v1/users/{user_id}/role")
-async def change_role(
+async def change_platform_role(
     user_id: UUID, body: RoleIn, caller: Granter, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> AccountOut:
     """Give somebody a role in the place of theirs, both of which have to be the caller's to give. Their sessions end."""
