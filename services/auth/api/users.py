@@ -74,7 +74,7 @@ class RoleIn(BaseModel):
     role: PlatformRole
 
 
-class AccountOut(BaseModel):
+class UserOut(BaseModel):
     """Somebody's account, as staff see it."""
 
     user_id: UUID
@@ -137,24 +137,24 @@ async def search_users(
     db: Db,
     wanted: Annotated[PageRequest, Depends(page_request)],
     which: Annotated[read.AccountFilter, Depends(account_filter)],
-) -> Page[AccountOut]:
+) -> Page[UserOut]:
     """Accounts, the newest first."""
     async with db.public() as tx:
         found = await read.accounts(tx, which, wanted)
-        return page(found, wanted, lambda user: AccountOut.of(user, tx.now), read.place)
+        return page(found, wanted, lambda user: UserOut.of(user, tx.now), read.place)
 
 
 @router.get("/v1/users/{user_id}")
-async def read_user(user_id: UUID, _reader: Reader, db: Db) -> AccountOut:
+async def read_user(user_id: UUID, _reader: Reader, db: Db) -> UserOut:
     """One account, in whatever state."""
     async with db.public() as tx:
-        return AccountOut.of(await read.account(tx, user_id), tx.now)
+        return UserOut.of(await read.account(tx, user_id), tx.now)
 
 
 @router.post("/v1/users/{user_id}/lock")
 async def lock_user(
     user_id: UUID, body: LockIn, caller: Locker, db: Db, origin: RequestOrigin, cause: RequestCause
-) -> AccountOut:
+) -> UserOut:
     """Let nobody log in as somebody for a while, and end their sessions. Neither a mail nor another password opens it."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.lock(tx, user_id, body.end(tx.now), body.reason, _staff(caller, origin))
@@ -162,7 +162,7 @@ async def lock_user(
 
 
 @router.post("/v1/users/{user_id}/unlock")
-async def unlock_user(user_id: UUID, caller: Locker, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
+async def unlock_user(user_id: UUID, caller: Locker, db: Db, origin: RequestOrigin, cause: RequestCause) -> UserOut:
     """End a lock, whether guesses or support caused it."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.unlock(tx, user_id, _staff(caller, origin))
@@ -170,9 +170,7 @@ async def unlock_user(user_id: UUID, caller: Locker, db: Db, origin: RequestOrig
 
 
 @router.post("/v1/users/{user_id}/deactivate")
-async def deactivate_user(
-    user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause
-) -> AccountOut:
+async def deactivate_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> UserOut:
     """Shut somebody out until they are reactivated, and end their sessions."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.deactivate(tx, user_id, _staff(caller, origin))
@@ -180,9 +178,7 @@ async def deactivate_user(
 
 
 @router.post("/v1/users/{user_id}/reactivate")
-async def reactivate_user(
-    user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause
-) -> AccountOut:
+async def reactivate_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> UserOut:
     """Let somebody in again who was deactivated."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.reactivate(tx, user_id, _staff(caller, origin))
@@ -199,7 +195,7 @@ async def delete_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrig
 
 
 @router.post("/v1/users/{user_id}/restore")
-async def restore_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> AccountOut:
+async def restore_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOrigin, cause: RequestCause) -> UserOut:
     """Bring somebody back who was deleted."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.restore(tx, user_id, _staff(caller, origin))
@@ -209,7 +205,7 @@ async def restore_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOri
 @router.put("/v1/users/{user_id}/role")
 async def change_platform_role(
     user_id: UUID, body: RoleIn, caller: Granter, db: Db, origin: RequestOrigin, cause: RequestCause
-) -> AccountOut:
+) -> UserOut:
     """Give somebody a role in the place of theirs, both of which have to be the caller's to give. Their sessions end."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.change_role(tx, user_id, body.role, _staff(caller, origin))
@@ -229,8 +225,8 @@ def _staff(caller: Caller, origin: Origin) -> Actor:
     return Actor(ActorKind.STAFF, caller.user_id, origin=origin)
 
 
-def _shown(outcome: accounts.Outcome, at: datetime) -> AccountOut:
+def _shown(outcome: accounts.Outcome, at: datetime) -> UserOut:
     """The account, once the transaction that told a refusal is committed. Raises that refusal."""
     if isinstance(outcome, Rejected):
         raise outcome
-    return AccountOut.of(outcome, at)
+    return UserOut.of(outcome, at)
