@@ -22,6 +22,7 @@ ALL_SCOPES = (
     "marketdata:read", "marketdata:write", "strategies:read", "strategies:write", "signals:read", "orders:read",
     "orders:write", "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write",
     "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide",
+    "users:read", "users:lock", "users:write", "roles:write",
 )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ class MailTemplate(StrEnum):
     PASSWORD_CHANGED = "PASSWORD_CHANGED"
     ACCOUNT_LOCKED = "ACCOUNT_LOCKED"
     SESSION_COMPROMISED = "SESSION_COMPROMISED"
+    ROLE_CHANGED = "ROLE_CHANGED"
+    ACCOUNT_LOCKED_BY_SUPPORT = "ACCOUNT_LOCKED_BY_SUPPORT"
 
 
 class RiskTolerance(StrEnum):
@@ -103,7 +105,7 @@ class EmailVerified(DomainEvent, topic="auth.v1", key="workspace_id"):
 
 
 class UserLocked(DomainEvent, topic="auth.v1", key="workspace_id"):
-    """Nobody can log in as this person for a while; sessions go on."""
+    """Nobody can log in as this person for a while. Sessions go on when guesses were the reason, and end when support was."""
 
     user_id: UUID
     workspace_id: UUID

@@ -51,6 +51,16 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "A token of one of your sessions was used twice, so somebody may have copied it. The session was ended; "
             "log in again, and look at your other sessions.",
         ),
+        MailTemplate.ROLE_CHANGED: Words(
+            "Your role was changed",
+            "What you may do at Fillstream was changed, and all of your sessions ended. Log in again to go on; if you did "
+            "not expect this, write to our support.",
+        ),
+        MailTemplate.ACCOUNT_LOCKED_BY_SUPPORT: Words(
+            "Our support locked your account",
+            "Our support locked your account, and all of its sessions ended. Nobody can log in to it for a while, you "
+            "included; another password changes nothing. Write to our support to have it opened.",
+        ),
     }
 )
 

@@ -6,10 +6,8 @@ from itertools import count
 
 from httpx2 import AsyncClient, Response
 
-from services.auth.commands.staff import grant_admin
 from services.auth.national_ids import check_digit
-from tests.auth.builders import Person, a_person, again
-from tests.world import Running
+from tests.auth.builders import Person
 
 PASSPORT = {"kind": "PASSPORT", "reference": "vault:documents/7"}
 
@@ -55,12 +53,3 @@ async def decide(client: AsyncClient, staff: Person, about: Person, **said: obje
     """Let staff decide; they verify the first submission unless told otherwise."""
     body = {"submission": 1, "decision": "VERIFIED"} | said
     return await client.post(f"/v1/users/{about.user_id}/kyc/decision", json=body, headers=staff.bearer)
-
-
-async def staff(client: AsyncClient, auth: Running) -> Person:
-    """Somebody of the installation's staff."""
-    email = "staff@example.com"
-    person = await a_person(client, email=email)
-    async with auth.db.work() as tx:
-        await grant_admin(tx, email)
-    return await again(client, person.user_id, email=email)

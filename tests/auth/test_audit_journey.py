@@ -18,7 +18,8 @@ from libs.schema.event import Cause
 from services.auth.audit.chain import Walk
 from services.auth.audit.heads import Head, open_head
 from services.auth.commands.signing_keys import rotate_signing_key
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
+from services.auth.model import PlatformRole
 from tests.auth.builders import Forger, Person, a_person, bearer, issuing, log_in, private_key, refresh
 from tests.auth.devices import a_device
 from tests.auth.trails import an_act, chain_of, has_recorded, head_at, tell
@@ -192,12 +193,13 @@ async def test_a_login_with_an_address_that_nobody_has_is_in_the_installations_t
 
 async def test_what_an_operator_does_is_recorded(ada: Person, world: World, auth: Running) -> None:
     async with auth.db.work() as tx:
-        await grant_admin(tx, "ada@example.com")
+        await grant_role(tx, "ada@example.com", PlatformRole.ADMIN)
         await rotate_signing_key(tx, issuing(world))
 
-    raised = (await has_recorded(auth.db, UUID(ada.workspace_id), 3))[-1].entry
+    raised, revoked = [link.entry for link in (await has_recorded(auth.db, UUID(ada.workspace_id), 4))[2:]]
     [rotated] = await has_recorded(auth.db, INSTALLATION, 1)
-    assert (raised.act, raised.actor_kind, raised.target_id) == ("role.granted", "SYSTEM", ada.user_id)
+    assert (raised.act, raised.actor_kind, raised.target_id) == ("role.changed", "SYSTEM", ada.user_id)
+    assert (revoked.act, revoked.actor_kind) == ("session.revoked", "SYSTEM")
     assert rotated.entry.act == "signing_key.rotated"
 
 

@@ -13,8 +13,9 @@ from httpx2 import AsyncClient
 from libs.kit.ids import uuid7
 from libs.schema.auth import KycExpired, KycRejected, KycRejectionReason, KycSubmitted, KycVerified, KycWithdrawn
 from services.auth.commands import kyc as commands
-from tests.auth.applicants import PASSPORT, a_pan, an_aadhaar, decide, hand_in, kyc_of, profile_of, staff, tell
+from tests.auth.applicants import PASSPORT, a_pan, an_aadhaar, decide, hand_in, kyc_of, profile_of, tell
 from tests.auth.builders import Person, a_person
+from tests.auth.colleagues import staff
 from tests.world import Running, World, eventually
 
 

@@ -11,8 +11,9 @@ import pytest
 from httpx2 import AsyncClient
 
 from libs.schema.auth import RiskSettingsChanged, RiskTolerance
-from tests.auth.applicants import PASSPORT, a_pan, an_aadhaar, decide, hand_in, profile_of, staff, tell
+from tests.auth.applicants import PASSPORT, a_pan, an_aadhaar, decide, hand_in, profile_of, tell
 from tests.auth.builders import Forger, Person, a_person, bearer, private_key
+from tests.auth.colleagues import staff
 from tests.interfaces.leaks import Secret, leaks
 from tests.interfaces.rows import every_row
 from tests.world import Running, World

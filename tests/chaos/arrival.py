@@ -11,7 +11,8 @@ import httpx2
 
 from libs.kit.db import database
 from libs.kit.ids import uuid7
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
+from services.auth.model import PlatformRole
 from services.auth.settings import Settings as AuthSettings
 from tests.chaos.client import Client, Refused
 from tests.chaos.crowd import SYMBOLS, WORKSPACES, Crowd, Trader
@@ -46,7 +47,7 @@ async def people(site: Site, rng: Random) -> AsyncIterator[tuple[Crowd, Prober]]
 async def _open_feed(site: Site, client: Client) -> str:
     await _register(client, _FEED)
     async with database(site.where.settings(AuthSettings), "auth") as db, db.work() as tx:
-        await grant_admin(tx, _FEED)
+        await grant_role(tx, _FEED, PlatformRole.ADMIN)
     token = await log_in(client, _FEED)
     for symbol in (*SYMBOLS, PROBE):
         await client.post("/v1/instruments", {"symbol": symbol, "name": symbol}, token)

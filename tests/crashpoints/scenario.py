@@ -18,7 +18,8 @@ from fillstream.contexts import load
 from libs.kit.dead_letters import open_letters
 from libs.kit.retry import discard
 from libs.schema.marketdata import BarClosed
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
+from services.auth.model import PlatformRole
 from tests.crashpoints.client import Client
 from tests.crashpoints.stage import Stage
 
@@ -132,7 +133,7 @@ async def register(run: Run) -> None:
 
 async def log_in(run: Run) -> None:
     async with run.stage.databases["auth"].work() as tx:
-        await grant_admin(tx, run.email)
+        await grant_role(tx, run.email, PlatformRole.ADMIN)
     session = await run.client.post("/v1/auth/login", "", {"email": run.email, "password": _PASSWORD})
     run.token, run.workspace_id = session["access_token"], UUID(session["workspace_id"])
 

@@ -13,7 +13,8 @@ from fillstream.contexts import load
 from fillstream.inflight import InFlight
 from fillstream.installation import Installation
 from libs.kit.db import database
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
+from services.auth.model import PlatformRole
 
 _FEED = "feed"
 _TRADERS = ("ada", "ben")
@@ -61,7 +62,7 @@ async def _registered(client: httpx2.AsyncClient, where: Installation, name: str
     await _made(client, "/v1/auth/register", credentials)
     if name == _FEED:
         async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
-            await grant_admin(tx, email)
+            await grant_role(tx, email, PlatformRole.ADMIN)
     return _Login(name, email, password, (await _made(client, "/v1/auth/login", credentials))["access_token"])
 
 

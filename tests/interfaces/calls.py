@@ -113,6 +113,26 @@ async def a_decision(person: Person) -> Call:
     return Call({"submission": 1, "decision": "VERIFIED"}, path=(await an_applicant(person)).path)
 
 
+async def somebody(person: Person) -> Call:
+    """A customer who has only registered, so that nobody else's things are in the way."""
+    known = Call({"email": f"somebody{next(_numbers)}@example.com", "password": "a password of a customer"})
+    made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
+    return Call(path={"user_id": made["user_id"]})
+
+
+async def an_account_to_find(person: Person) -> Call:
+    return Call(query={"q": (await somebody(person)).path["user_id"]})
+
+
+async def somebody_to_lock(person: Person) -> Call:
+    return Call({"hours": 1, "reason": "reported as stolen"}, path=(await somebody(person)).path)
+
+
+async def somebody_to_raise(person: Person) -> Call:
+    """By whoever may give the role, which a token does not say: callers are super admins."""
+    return Call({"role": "MODERATOR"}, path=(await somebody(person)).path)
+
+
 async def a_step_to_complete(_person: Person) -> Call:
     return Call(path={"step": "first_account"})
 

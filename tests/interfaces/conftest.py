@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fillstream.embedded.stack import Endpoints
+from services.auth.model import PlatformRole
 from tests.fillstream.builders import an_installation
 from tests.interfaces.premises import Neighbours, Premises, let_trade, open_premises, workspace_of
 from tests.interfaces.rows import ids_of_alone
@@ -32,8 +33,9 @@ async def premises(stack: Endpoints, template: str) -> AsyncIterator[Premises]:
 
 @pytest.fixture(scope="module")
 async def neighbours(premises: Premises) -> Neighbours:
-    """Ada, who trades, and her neighbours."""
+    """Ada, who trades, and her neighbours. Whoever writes may give roles: a scope alone says not which."""
     ada, bob, eve = [await premises.register(f"{name}@neighbours.example") for name in ("ada", "bob", "eve")]
+    ada, eve = [await premises.raised(person, PlatformRole.SUPER_ADMIN) for person in (ada, eve)]
     await let_trade(premises.in_flight, ada)
     named = {ada.email, ada.session.user_id, "paper of ada", "trend of ada"}
     return Neighbours(ada, bob, eve, frozenset(await ids_of_alone(premises.admin, workspace_of(ada)) | named))

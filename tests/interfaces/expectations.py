@@ -95,6 +95,15 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/kyc/submission": Scoped(None, Foreign.OWN, calls.a_submission),
     "GET /v1/users/{user_id}/kyc": Scoped("kyc:decide", Foreign.STAFF, calls.an_applicant),
     "POST /v1/users/{user_id}/kyc/decision": Scoped("kyc:decide", Foreign.STAFF, calls.a_decision),
+    "GET /v1/users": Scoped("users:read", Foreign.STAFF, calls.an_account_to_find),
+    "GET /v1/users/{user_id}": Scoped("users:read", Foreign.STAFF, calls.somebody),
+    "POST /v1/users/{user_id}/lock": Scoped("users:lock", Foreign.STAFF, calls.somebody_to_lock),
+    "POST /v1/users/{user_id}/unlock": Scoped("users:lock", Foreign.STAFF, calls.somebody),
+    "POST /v1/users/{user_id}/deactivate": Scoped("users:write", Foreign.STAFF, calls.somebody),
+    "POST /v1/users/{user_id}/reactivate": Scoped("users:write", Foreign.STAFF, calls.somebody),
+    "DELETE /v1/users/{user_id}": Scoped("users:write", Foreign.STAFF, calls.somebody),
+    "POST /v1/users/{user_id}/restore": Scoped("users:write", Foreign.STAFF, calls.somebody),
+    "PUT /v1/users/{user_id}/role": Scoped("roles:write", Foreign.STAFF, calls.somebody_to_raise),
     "GET /v1/onboarding": Scoped(None, Foreign.OWN),
     "POST /v1/onboarding/steps/{step}/complete": Scoped(None, Foreign.NAMED, calls.a_step_to_complete),
     "POST /v1/onboarding/steps/{step}/skip": Scoped(None, Foreign.NAMED, calls.a_step_to_skip),
@@ -151,7 +160,9 @@ _VIEWER = frozenset({
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
-_ADMIN = frozenset({"marketdata:write", "kyc:decide"})
+_SEES_PEOPLE = frozenset({"users:read"})
+_LOCKS_PEOPLE = _SEES_PEOPLE | {"users:lock"}
+_ADMIN = _LOCKS_PEOPLE | {"marketdata:write", "kyc:decide", "users:write", "roles:write"}
 
 ROLES: Mapping[str, frozenset[str]] = {
     "VIEWER": _VIEWER,
@@ -159,9 +170,9 @@ ROLES: Mapping[str, frozenset[str]] = {
     "TRADER": _TRADER,
     "OWNER": _TRADER | {"billing:write", "audit:read"},
     "USER": frozenset(),
-    "MODERATOR": frozenset(),
-    "SALES": frozenset(),
-    "SUPPORT": frozenset(),
+    "MODERATOR": _LOCKS_PEOPLE,
+    "SALES": _SEES_PEOPLE,
+    "SUPPORT": _LOCKS_PEOPLE,
     "RESELLER": frozenset(),
     "ADMIN": _ADMIN,
     "SUPER_ADMIN": _ADMIN,

@@ -23,7 +23,8 @@ from libs.kit.crypto.key_encryption import WrappedKey
 from libs.kit.db import database
 from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
+from services.auth.model import PlatformRole
 from tests.auth.builders import Forger
 from tests.auth.builders import Person as Session
 from tests.interfaces.expectations import EXPECTATIONS, GATEWAY, ROLES, Scoped
@@ -102,10 +103,11 @@ class Premises:
         """Ask the database as its administrator."""
         return await self.admin.fetch(sql, *arguments)
 
-    async def make_admin(self, person: Person) -> None:
-        """Let a person write market data, from their next token on, as an operator does."""
+    async def raised(self, person: Person, role: PlatformRole) -> Person:
+        """The person with a role, as an operator gives it, and a session that knows of it."""
         async with database(self.where.settings(Settings), "auth") as db, db.work() as tx:
-            await grant_admin(tx, person.email)
+            await grant_role(tx, person.email, role)
+        return replace(person, session=await person.log_in())
 
 
 @asynccontextmanager

@@ -141,7 +141,7 @@ async def the_run(site: Site, program: Program, visitors: Visitors, url: str) ->
     settings = site.where.settings(Settings)
     async with watch_in_flight(load_all(), settings) as in_flight:
         ada = await visitors.register("ada")
-        granted = await fillstream("admin", "grant", ada.email, **environment)
+        granted = await fillstream("admin", "create", ada.email, **environment)
         assert granted.status == 0, granted
         said += [granted.out, granted.err]
         ada = await visitors.log_in(ada)

@@ -38,14 +38,15 @@ def environment(changes: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)} | changes
 
 
-async def fillstream(*arguments: str, within: float = _PATIENCE_SECONDS, **changes: str) -> Done:
-    """Run a command to its end."""
+async def fillstream(*arguments: str, within: float = _PATIENCE_SECONDS, typed: str = "", **changes: str) -> Done:
+    """Run a command to its end; `typed` is what comes from its standard input."""
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fillstream", *arguments, env=environment(changes), cwd="/", stdout=PIPE, stderr=PIPE
-    )
+        sys.executable, "-m", "fillstream", *arguments, env=environment(changes), cwd="/", stdin=PIPE, stdout=PIPE,
+        stderr=PIPE,
+    )  # fmt: skip
     try:
-        out, err = await asyncio.wait_for(process.communicate(), within)
+        out, err = await asyncio.wait_for(process.communicate(typed.encode()), within)
     finally:
         if process.returncode is None:
             process.kill()

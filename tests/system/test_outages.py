@@ -109,7 +109,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def open_the_feed(site: Site) -> None:
     """Let somebody write market data, list the instruments, and act as that person from now on."""
     (await site.client.post("/v1/auth/register", json=FEED)).raise_for_status()
-    granted = await fillstream("admin", "grant", FEED["email"], **site.where.environment())
+    granted = await fillstream("admin", "create", FEED["email"], **site.where.environment())
     assert granted.status == 0, granted
     token = (await site.client.post("/v1/auth/login", json=FEED)).json()["access_token"]
     site.client.headers["Authorization"] = f"Bearer {token}"

@@ -91,8 +91,8 @@ async def test_other_commands_work_on_the_servers_that_are_up(home: Path) -> Non
         assert another.status == 1
         assert "can't be listened at: Address already in use" in another.err
         assert await register(url) == 201
-        granted = await fillstream("admin", "grant", PERSON["email"], **there)
-        assert (granted.status, granted.out) == (0, "ada@example.com is an administrator from the next token on\n")
+        granted = await fillstream("admin", "grant", PERSON["email"], "support", **there)
+        assert (granted.status, granted.out) == (0, "ada@example.com is SUPPORT from the next login on\n")
         assert program.process.returncode is None
         assert await program.end(signal.SIGTERM) == 0
 

@@ -14,6 +14,7 @@ from services.auth.api import (
     registration,
     sessions,
     signing_keys,
+    users,
 )
 
 router = APIRouter()
@@ -29,5 +30,6 @@ for _part in (
     oauth,
     devices,
     audit,
+    users,
 ):
     router.routes.extend(_part.router.routes)

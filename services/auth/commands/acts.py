@@ -10,10 +10,23 @@ from libs.schema.audit import ActorKind, ActResult
 from services.auth.model import Session, User
 
 
-def tell_of_user(tx: Tx, name: str, user: User, origin: Origin, reason: str | None = None) -> None:
-    """A person did something to their own account."""
-    actor = Actor(ActorKind.USER, user.id, origin=origin)
-    tell_act(tx, user.default_workspace_id, Act(name, actor, Target("user", user.id), reason=reason))
+def tell_of_user(
+    tx: Tx,
+    name: str,
+    user: User,
+    origin: Origin,
+    reason: str | None = None,
+    result: ActResult = ActResult.SUCCEEDED,
+) -> None:
+    """A person did something to their own account, or tried to."""
+    tell_of_account(tx, name, user, Actor(ActorKind.USER, user.id, origin=origin), reason, result)
+
+
+def tell_of_account(
+    tx: Tx, name: str, user: User, by: Actor, reason: str | None = None, result: ActResult = ActResult.SUCCEEDED
+) -> None:
+    """Somebody did something to a person's account, or tried to."""
+    tell_act(tx, user.default_workspace_id, Act(name, by, Target("user", user.id), result, reason))
 
 
 def tell_of_refused(tx: Tx, name: str, user: User, origin: Origin, reason: str) -> None:

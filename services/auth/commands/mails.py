@@ -53,7 +53,7 @@ class Mailing:
 
     def tell(self, tx: Tx, user: User, template: MailTemplate) -> None:
         """Write to a person, whose row `tx` has locked, what they should know."""
-        tx.publish(user, _mail(user, uuid7(), template, None, tx.now))
+        write_to(tx, user, template)
 
     async def send(self, tx: Tx, user: User, purpose: Purpose, cause: Cause | None = None) -> None:
         """Send a person, whose row `tx` has locked, a secret for this purpose; those sent before work no more.
@@ -74,6 +74,11 @@ class Mailing:
             )
         )
         tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now), cause=cause)
+
+
+def write_to(tx: Tx, user: User, template: MailTemplate) -> None:
+    """Write to a person, whose row `tx` has locked, a mail without a secret."""
+    tx.publish(user, _mail(user, uuid7(), template, None, tx.now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
+from libs.schema.audit import ActResult
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.logins import forgive
 from services.auth.commands.mails import Mailing, use_token
@@ -44,12 +45,15 @@ async def verify_email(tx: Tx, presented: Ticket, origin: Origin) -> bool:
 
 
 async def unlock_by_mail(tx: Tx, presented: Ticket, origin: Origin) -> bool:
-    """Let a person in again who got the mail about their lock; whether the token worked."""
+    """Let a person in again who got the mail about their lock; whether the token worked. It opens no lock of support's."""
     used = await use_token(tx, presented, Purpose.UNLOCK)
     if used is None:
         return False
     user = used.user
-    tx.publish(user, *user.unlock(tx.now))
+    if user.is_held(tx.now):
+        tell_of_user(tx, "user.unlocked", user, origin, "locked by support", ActResult.REFUSED)
+        return False
+    tx.publish(user, *user.unlock_oneself(tx.now))
     await forgive(tx, user)
     tell_of_user(tx, "user.unlocked", user, origin)
     return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.kit.acts import Origin
+from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.schema.auth import MailTemplate, SessionEnd
@@ -121,11 +121,22 @@ async def end_every_session(tx: Tx, user_id: UUID, origin: Origin) -> None:
 
 async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, origin: Origin, spared: UUID | None = None) -> None:
     """End all sessions of a person, whose row `tx` has locked, but one; devices that they approved get none."""
+    for session in await _end_open(tx, user_id, by, spared):
+        tell_of_session(tx, "session.revoked", session, origin)
+
+
+async def end_sessions_of(tx: Tx, user: User, reason: SessionEnd, by: Actor) -> None:
+    """End all sessions of a person, whose row `tx` has locked, by somebody else's hand."""
+    for session in await _end_open(tx, user.id, reason, None):
+        tell_act(tx, session.tenant_id, Act("session.revoked", by, Target("session", session.id), reason=reason))
+
+
+async def _end_open(tx: Tx, user_id: UUID, by: SessionEnd, spared: UUID | None) -> list[Session]:
     await devices.deny_approved(tx, user_id)
-    for session in await sessions.lock_open_sessions(tx, user_id):
-        if session.id != spared:
-            tx.publish(session, *session.end(by, tx.now))
-            tell_of_session(tx, "session.revoked", session, origin)
+    ended = [session for session in await sessions.lock_open_sessions(tx, user_id) if session.id != spared]
+    for session in ended:
+        tx.publish(session, *session.end(by, tx.now))
+    return ended
 
 
 def _scopes(user: User, role: Role) -> frozenset[str]:

@@ -3,6 +3,7 @@
 A person has a profile, proves who they are, and is led through the first steps; billing says which tier a workspace has.
 """
 
+from services.auth.model.account_state import AccountState
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.kyc import Kyc
@@ -26,6 +27,7 @@ __all__ = [
     "MAY_GRANT",
     "SCOPES_OF_ROLE",
     "STAFF",
+    "AccountState",
     "AuditChain",
     "AuditEntry",
     "Base",

@@ -34,8 +34,10 @@ _VIEWER = frozenset({
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
+_SEES_PEOPLE = frozenset({"users:read"})
+_LOCKS_PEOPLE = _SEES_PEOPLE | {"users:lock"}
 # Market data belongs to every workspace, so that no single one may write it; who somebody is, nobody says of themselves.
-_ADMIN = frozenset({"marketdata:write", "kyc:decide"})
+_ADMIN = _LOCKS_PEOPLE | {"marketdata:write", "kyc:decide", "users:write", "roles:write"}
 
 SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType({
     Role.VIEWER: _VIEWER,
@@ -43,9 +45,9 @@ SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType(
     Role.TRADER: _TRADER,
     Role.OWNER: _TRADER | {"billing:write", "audit:read"},
     PlatformRole.USER: frozenset(),
-    PlatformRole.MODERATOR: frozenset(),
-    PlatformRole.SALES: frozenset(),
-    PlatformRole.SUPPORT: frozenset(),
+    PlatformRole.MODERATOR: _LOCKS_PEOPLE,
+    PlatformRole.SALES: _SEES_PEOPLE,
+    PlatformRole.SUPPORT: _LOCKS_PEOPLE,
     PlatformRole.RESELLER: frozenset(),
     PlatformRole.ADMIN: _ADMIN,
     PlatformRole.SUPER_ADMIN: _ADMIN,

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,6 +28,7 @@ from libs.schema.auth import (
     UserUnlocked,
 )
 from libs.schema.event import DomainEvent
+from services.auth.model.account_state import AccountState
 from services.auth.model.metadata import Base
 from services.auth.model.roles import PlatformRole, one_of
 from services.auth.model.username import username_key
@@ -63,6 +64,11 @@ class User(Versioned, Base):
         UniqueConstraint("email_key", name="user_email_key"),
         UniqueConstraint("username_key", name="user_username_key"),
         CheckConstraint(one_of("platform_role", PlatformRole), name="user_platform_role"),
+        CheckConstraint(one_of("lock_reason", LockReason), name="user_lock_reason"),
+        # Staff look for the beginning of an address or a name; the unique indexes follow a collation, and can't.
+        Index("user_email_prefix", "email_key", postgresql_ops={"email_key": "text_pattern_ops"}),
+        Index("user_username_prefix", "username_key", postgresql_ops={"username_key": "text_pattern_ops"}),
+        Index("user_staff", "platform_role", "id", postgresql_where=text("platform_role <> 'USER'")),
     )
 
     email: Mapped[str]
@@ -86,6 +92,8 @@ class User(Versioned, Base):
     password_changed_at: Mapped[Moment | None] = mapped_column(sort_order=20)
     locked_until: Mapped[Moment | None] = mapped_column(sort_order=20)
     deleted_at: Mapped[Moment | None] = mapped_column(sort_order=20)
+    lock_reason: Mapped[str | None] = mapped_column(sort_order=20)
+    """Why nobody can log in until `locked_until`; None also for the locks of a release that kept no reason."""
 
     @property
     def tenant(self) -> UUID | None:
@@ -99,7 +107,22 @@ class User(Versioned, Base):
 
     def may_log_in(self, at: datetime) -> bool:
         """Whether a right password opens a session: a lock stops this, and nothing else."""
-        return self.is_present and (self.locked_until is None or self.locked_until <= at)
+        return self.is_present and not self._is_locked(at)
+
+    def _is_locked(self, at: datetime) -> bool:
+        return self.locked_until is not None and self.locked_until > at
+
+    def is_held(self, at: datetime) -> bool:
+        """Whether support has locked the person out: neither a mail nor another password opens that lock."""
+        return self._is_locked(at) and self.lock_reason == LockReason.SUPPORT
+
+    def state_at(self, at: datetime) -> AccountState:
+        """What staff see of all that may keep the person out; the gravest alone."""
+        if self.deleted_at is not None:
+            return AccountState.DELETED
+        if not self.is_active:
+            return AccountState.DEACTIVATED
+        return AccountState.LOCKED if self._is_locked(at) else AccountState.ACTIVE
 
     def details(self) -> PersonalDetails:
         """What they say of themselves."""
@@ -154,19 +177,20 @@ class User(Versioned, Base):
         self.password_hash = password_hash
 
     def change_password(self, password_hash: str, change: PasswordChange, at: datetime) -> list[DomainEvent]:
-        """Have another password from now on; a lock that guesses caused is over."""
+        """Have another password from now on; a lock that guesses caused is over, support's is not."""
         self.password_hash = password_hash
         self.password_changed_at = at
         changed = PasswordChanged(
             occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id, change=change
         )
-        return [changed, *self.unlock(at)]
+        return [changed, *self.unlock_oneself(at)]
 
     def lock(self, until: datetime, reason: LockReason, at: datetime) -> list[DomainEvent]:
-        """Let nobody log in until then; a longer lock stays."""
-        if self.locked_until is not None and self.locked_until >= until:
+        """Let nobody log in until then. Guesses change neither support's lock nor a longer one; support's word holds."""
+        guessed = reason is not LockReason.SUPPORT
+        if guessed and (self.is_held(at) or (self.locked_until is not None and self.locked_until >= until)):
             return []
-        self.locked_until = until
+        self.locked_until, self.lock_reason = until, reason
         return [
             UserLocked(
                 occurred_at=at,
@@ -177,12 +201,16 @@ class User(Versioned, Base):
             )
         ]
 
+    def unlock_oneself(self, at: datetime) -> list[DomainEvent]:
+        """The person showed who they are, by mail or by their password: a lock is over unless support made it."""
+        return [] if self.is_held(at) else self.unlock(at)
+
     def unlock(self, at: datetime) -> list[DomainEvent]:
-        """Let the person log in again now."""
+        """Let the person log in again now, whoever locked them out."""
         if self.locked_until is None:
             return []
-        was_locked = self.locked_until > at
-        self.locked_until = None
+        was_locked = self._is_locked(at)
+        self.locked_until = self.lock_reason = None
         told = UserUnlocked(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)
         return [told] if was_locked else []
 

@@ -71,6 +71,11 @@ async def find_user(tx: Tx, email: str) -> User | None:
     return await tx.scalar(select(User).where(User.email_key == email_key(email)))
 
 
+async def find(tx: Tx, user_id: UUID) -> User | None:
+    """The user of this id, in whatever state, or None."""
+    return await tx.scalar(select(User).where(User.id == user_id))
+
+
 async def lock_known(tx: Tx, user_id: UUID) -> User | None:
     """The user, locked until the transaction ends, or None. Rows that refer to them may be made meanwhile."""
     return await tx.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
