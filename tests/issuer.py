@@ -19,6 +19,7 @@ ALL_SCOPES = (
     "marketdata:read", "marketdata:write", "strategies:read", "strategies:write", "signals:read", "orders:read",
     "orders:write", "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write",
     "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide",
+    "members:read", "members:write", "workspace:write",
 )  # fmt: skip
 
 

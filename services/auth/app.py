@@ -21,6 +21,7 @@ from services.auth.api.parts import Parts
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import public_keys
+from services.auth.commands.workspaces import Hosting
 from services.auth.consumers import handlers
 from services.auth.device_codes import Authorizing
 from services.auth.heads import audit_heads
@@ -67,5 +68,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Authorizing.of(settings),
                     encryption_,
                     timedelta(days=settings.auth_kyc_valid_days),
+                    Hosting.of(settings),
                 )
                 yield Service("auth", http, probes)

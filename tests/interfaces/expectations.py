@@ -146,7 +146,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 
 _VIEWER = frozenset({
     "marketdata:read", "strategies:read", "signals:read", "orders:read", "accounts:read", "portfolio:read",
-    "billing:read", "notifications:read", "devices:approve",
+    "billing:read", "notifications:read", "devices:approve", "members:read",
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
@@ -156,7 +156,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "VIEWER": _VIEWER,
     "ANALYST": _ANALYST,
     "TRADER": _TRADER,
-    "OWNER": _TRADER | {"billing:write", "audit:read"},
+    "OWNER": _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write"},
     "USER": frozenset(),
     "MODERATOR": frozenset(),
     "SALES": frozenset(),

@@ -5,8 +5,10 @@ from fastapi import APIRouter
 from services.auth.api import (
     audit,
     devices,
+    invitations,
     kyc,
     me,
+    members,
     oauth,
     onboarding,
     passwords,
@@ -14,6 +16,7 @@ from services.auth.api import (
     registration,
     sessions,
     signing_keys,
+    workspaces,
 )
 
 router = APIRouter()
@@ -28,6 +31,9 @@ for _part in (
     signing_keys,
     oauth,
     devices,
+    workspaces,
+    members,
+    invitations,
     audit,
 ):
     router.routes.extend(_part.router.routes)
