@@ -130,7 +130,7 @@ async def invite(
 
 
 @router.get("/v1/workspaces/{workspace_id}/invitations")
-async def list_sent(
+async def list_sent_invitations(
     workspace_id: UUID, _caller: Reader, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
 ) -> Page[SentInvitationOut]:
     """The invitations that the workspace waits for an answer to, the newest first."""
@@ -139,7 +139,7 @@ async def list_sent(
 
 
 @router.delete("/v1/workspaces/{workspace_id}/invitations/{invitation_id}", status_code=204)
-async def revoke(
+async def revoke_invitation(
     workspace_id: UUID, invitation_id: UUID, caller: Manager, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Take an invitation back that nobody has answered."""
@@ -149,7 +149,7 @@ async def revoke(
 
 
 @router.get("/v1/invitations")
-async def list_received(
+async def list_invitations(
     somebody: Somebody, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
 ) -> Page[InvitationOut]:
     """The invitations to the caller's own address that wait for an answer; none before the address is verified."""
@@ -161,7 +161,7 @@ async def list_received(
 
 
 @router.post("/v1/invitations/accept")
-async def accept(
+async def accept_invitation(
     body: MailedTokenIn, somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> SeatOut:
     """Become a member with the token that came by mail to the caller's own, verified address; once."""
@@ -177,7 +177,7 @@ async def accept(
 
 
 @router.post("/v1/invitations/{invitation_id}/decline", status_code=204)
-async def decline(
+async def decline_invitation(
     invitation_id: UUID, somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Say no to an invitation to the caller's own, verified address."""

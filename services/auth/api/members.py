@@ -96,7 +96,7 @@ async def list_members(
 
 
 @router.put("/v1/workspaces/{workspace_id}/members/{user_id}/role")
-async def change_role(
+async def change_member_role(
     workspace_id: UUID,
     user_id: UUID,
     body: RoleIn,
