@@ -88,7 +88,7 @@ async def test_of_invitations_to_one_address_at_once_one_waits(client: AsyncClie
 
     assert {answer.status_code for answer in answers} == {201}
     rows = await world.fetch("SELECT state, count(*) FROM auth.invitation WHERE email_key LIKE 'dave%' GROUP BY state")
-    assert dict(rows) == {"PENDING": 1, "REPLACED": 7}
+    assert {row[0]: row[1] for row in rows} == {"PENDING": 1, "REPLACED": 7}
 
 
 async def test_everything_at_once_ends_with_one_owner_and_no_error(
