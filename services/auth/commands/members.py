@@ -55,8 +55,9 @@ async def end_access(tx: Tx, losses: Sequence[Loss]) -> None:
     Their sessions are in their home and go on: the next token is made for what the person is by then.
     """
     for loss in losses:
-        # Exact, because this transaction began after the change had been committed: whoever read the role before that
-        # had begun before, and has an earlier time in their token; one that is refused too many is refreshed.
+        # Exact, as far as the clocks of auth's replicas agree, because this transaction began after the change had been
+        # committed: whoever read the role before that had begun before, and has an earlier time in their token. A newer
+        # token that is refused as well is refreshed.
         revoked = AccessRevoked(
             occurred_at=tx.now,
             user_id=loss.user_id,
