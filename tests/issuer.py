@@ -23,6 +23,7 @@ ALL_SCOPES = (
     "orders:write", "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write",
     "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide",
     "users:read", "users:lock", "users:write", "roles:write",
+    "members:read", "members:write", "workspace:write",
 )  # fmt: skip
 
 

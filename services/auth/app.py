@@ -22,6 +22,7 @@ from services.auth.commands.leftovers import Memory
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import public_keys
+from services.auth.commands.workspaces import Hosting
 from services.auth.consumers import handlers
 from services.auth.device_codes import Authorizing
 from services.auth.forgetting import forgetting
@@ -70,5 +71,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Authorizing.of(settings),
                     encryption_,
                     timedelta(days=settings.auth_kyc_valid_days),
+                    Hosting.of(settings),
                 )
                 yield Service("auth", http, probes)

@@ -9,14 +9,15 @@ from datetime import UTC
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on, on_each
 from libs.schema.audit import INSTALLATION, ActResult, SecurityActed
-from libs.schema.auth import PasswordResetRequested
+from libs.schema.auth import MemberRemoved, MemberRoleChanged, PasswordResetRequested
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import audit, passwords
+from services.auth.commands import audit, members, passwords
 from services.auth.commands.mails import Mailing
+from services.auth.commands.members import Loss
 from services.auth.commands.passwords import Asked
 from services.auth.commands.tiers import change_tiers
-from services.auth.model import SecurityAct
+from services.auth.model import SCOPES_OF_ROLE, Role, SecurityAct
 from services.auth.repository.tiers import Plan
 from services.auth.settings import Settings
 
@@ -77,6 +78,23 @@ async def remember_tiers(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]
     await change_tiers(tx, [Plan(one.event.workspace_id, one.event.plan, one.sequence) for one in changed])
 
 
+@on(MemberRoleChanged)
+async def lower_access(tx: Tx, changed: Sequence[Envelope[MemberRoleChanged]]) -> None:
+    """Whoever may do less than before may do it at once."""
+    lowered = [one for one in changed if not _allows(one.event.role) >= _allows(one.event.previous_role)]
+    await members.end_access(tx, [Loss(one.event.user_id, one.event.workspace_id, one.follow()) for one in lowered])
+
+
+@on(MemberRemoved)
+async def end_access(tx: Tx, removed: Sequence[Envelope[MemberRemoved]]) -> None:
+    """Whoever is no member any more is shut out at once."""
+    await members.end_access(tx, [Loss(one.event.user_id, one.event.workspace_id, one.follow()) for one in removed])
+
+
+def _allows(role: str) -> frozenset[str]:
+    return SCOPES_OF_ROLE[Role(role)]
+
+
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
@@ -86,4 +104,4 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (record_acts, remember_tiers, send_resets)
+    return (record_acts, remember_tiers, lower_access, end_access, send_resets)

@@ -47,6 +47,11 @@ class Settings(KitSettings):
     """How often it is looked for verifications that are over."""
     auth_verification_hours: Annotated[int, Field(ge=1)] = 48
     auth_reset_minutes: Annotated[int, Field(ge=1)] = 30
+    auth_invitation_days: Annotated[int, Field(ge=1, le=365)] = 7
+    auth_workspaces_per_person: Quota = 20
+    """That one person may own, their personal one included."""
+    auth_pending_invitations: Quota = 50
+    """That a workspace may wait for an answer to."""
     mail_token_secret: Annotated[SecretStr, Field(min_length=32)]
     """What secrets in mails are derived from; notifications has the same. Random, at least 32 characters."""
 
@@ -61,6 +66,8 @@ class Settings(KitSettings):
 
     auth_mails_per_hour: Quota = 10
     """That one person may ask for."""
+    auth_invitations_per_hour: Quota = 30
+    """That one person may send, to whatever workspaces."""
     auth_device_requests_per_hour: Quota = 60
     """From one address."""
     auth_user_codes_per_hour: Quota = 60
@@ -84,6 +91,7 @@ class Settings(KitSettings):
             self._limit("login-account", self.auth_account_logins_per_hour, hour),
             self._limit("refresh", self.auth_refreshes_per_minute, minute),
             self._limit("mail", self.auth_mails_per_hour, hour),
+            self._limit("invitation", self.auth_invitations_per_hour, hour),
             self._limit("device", self.auth_device_requests_per_hour, hour),
             self._limit("user-code", self.auth_user_codes_per_hour, hour),
             self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),

@@ -1,5 +1,5 @@
 """Billing: which plan is a workspace on, and what may it do?
 
 Owns plans, which belong to everybody, and subscriptions. Publishes SubscriptionStarted and EntitlementsChanged.
-Consumes UserRegistered: a new workspace starts with a trial.
+Consumes UserRegistered and WorkspaceCreated: a person's first workspace starts with a trial, the others with what is free.
 """

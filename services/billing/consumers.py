@@ -1,4 +1,4 @@
-"""Who asked over the bus? Auth: whoever registers gets a trial."""
+"""Who asked over the bus? Auth: whoever registers gets a trial, whoever makes more workspaces has them for free."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from datetime import timedelta
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
-from libs.schema.auth import UserRegistered
+from libs.schema.auth import UserRegistered, WorkspaceCreated
 from libs.schema.event import Envelope
 from services.billing import commands
 from services.billing.commands import NewWorkspace
 from services.billing.settings import Settings
+
+
+@on(WorkspaceCreated)
+async def start_free(tx: Tx, envelopes: Sequence[Envelope[WorkspaceCreated]]) -> None:
+    """One more workspace of somebody's starts without a trial."""
+    made = [NewWorkspace(e.event.workspace_id, e.event.occurred_at, e.follow()) for e in envelopes]
+    await commands.start_free(tx, made)
 
 
 def handlers(settings: Settings) -> Handlers:
@@ -23,4 +30,4 @@ def handlers(settings: Settings) -> Handlers:
         made = [NewWorkspace(e.event.workspace_id, e.event.occurred_at, e.follow()) for e in envelopes]
         await commands.start_trials(tx, made, timedelta(days=settings.billing_trial_days))
 
-    return (start_trials,)
+    return (start_trials, start_free)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -35,6 +35,8 @@ class PlanName(StrEnum):
 
 TRIAL_PLAN = PlanName.PRO
 FALLBACK_PLAN = PlanName.FREE
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""When the period of what costs nothing ends."""
 
 
 class Plan(Base):

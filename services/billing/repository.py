@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.schema.billing import SubscriptionStatus
-from services.billing.model import Plan, PlanName, Subscription
+from services.billing.model import FOREVER, Plan, PlanName, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,35 @@ async def plan(tx: Tx, name: PlanName) -> Plan:
 
 async def insert_trials(tx: Tx, of: Plan, trials: Sequence[Trial]) -> list[Subscription]:
     """The new subscriptions, without those of workspaces that have had one before."""
-    rows = [
-        {
-            "id": uuid7(),
-            "tenant_id": trial.workspace_id,
-            "version": 0,
-            "plan_id": of.id,
-            "status": SubscriptionStatus.TRIAL,
-            "current_period_start": trial.start,
-            "current_period_end": trial.end,
-            "trial_ends_at": trial.end,
-            "auto_renew": False,
-        }
-        for trial in trials
-    ]
+    return await _insert(
+        tx,
+        [
+            _row(of, trial.workspace_id, trial.start, trial.end)
+            | {"status": SubscriptionStatus.TRIAL, "trial_ends_at": trial.end}
+            for trial in trials
+        ],
+    )
+
+
+async def insert_endless(tx: Tx, of: Plan, starts: Mapping[UUID, datetime]) -> list[Subscription]:
+    """New subscriptions that nothing ends, by workspace, without those of workspaces that have had one before."""
+    rows = [_row(of, workspace_id, start, FOREVER) for workspace_id, start in starts.items()]
+    return await _insert(tx, [row | {"status": SubscriptionStatus.ACTIVE, "trial_ends_at": None} for row in rows])
+
+
+def _row(of: Plan, workspace_id: UUID, start: datetime, end: datetime) -> dict[str, object]:
+    return {
+        "id": uuid7(),
+        "tenant_id": workspace_id,
+        "version": 0,
+        "plan_id": of.id,
+        "current_period_start": start,
+        "current_period_end": end,
+        "auto_renew": False,
+    }
+
+
+async def _insert(tx: Tx, rows: Sequence[dict[str, object]]) -> list[Subscription]:
     statement = (
         insert(Subscription)
         .values(rows)

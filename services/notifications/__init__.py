@@ -1,5 +1,5 @@
 """Notifications: what is each workspace told?
 
 Owns notifications, in the order in which a workspace got them. Publishes NotificationDelivered. Consumes
-UserRegistered, SignalGenerated, OrderFilled, OrderDenied and OrderExpired.
+UserRegistered, WorkspaceCreated, SignalGenerated, OrderFilled, OrderDenied and OrderExpired.
 """

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handler, Handlers, on
-from libs.schema.auth import MailRequested, MailTemplate, UserRegistered
+from libs.schema.auth import MailRequested, MailTemplate, UserRegistered, WorkspaceCreated
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
 from libs.schema.signals import SignalGenerated
@@ -45,12 +45,14 @@ def _wanted(envelope: Envelope[MailRequested]) -> WantedMail:
         language=event.language,
         expires_at=event.expires_at,
         occurred_at=event.occurred_at,
+        workspace_name=event.workspace_name,
     )
 
 
 _HANDLERS: Handlers = (
     queue_mails,
     _telling(UserRegistered, wording.welcome),
+    _telling(WorkspaceCreated, wording.new_workspace),
     _telling(SignalGenerated, wording.signal),
     _telling(OrderFilled, wording.fill),
     _telling(OrderDenied, wording.denial),

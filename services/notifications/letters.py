@@ -15,6 +15,9 @@ from libs.kit.mail_secrets import mail_secret
 from libs.schema.auth import MailTemplate
 from services.notifications.model import Mail
 
+_HARMLESS = frozenset(" -&,()'")
+_LONGEST_NAME = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -61,6 +64,12 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "Our support locked your account, and all of its sessions ended. Nobody can log in to it for a while, you "
             "included; another password changes nothing. Write to our support to have it opened.",
         ),
+        MailTemplate.INVITATION: Words(
+            "You are invited to a workspace",
+            "Somebody invites you to work with them at Fillstream. Log in or register with this address, and accept, if you "
+            "know who it is:",
+            "accept-invitation",
+        ),
     }
 )
 
@@ -85,12 +94,20 @@ def compose(mail: Mail, how: Stationery) -> EmailMessage:
     # RFC 3834: nobody's holiday notice is an answer to this.
     message["Auto-Submitted"] = "auto-generated"
     lines = [words.body]
+    if mail.workspace_name is not None:
+        lines.append(f'They call the workspace "{_harmless(mail.workspace_name)}".')
     if words.action is not None:
         lines.append(_opening(mail, words.action, how))
     if mail.expires_at is not None:
         lines.append(f"It works once, until {mail.expires_at:%Y-%m-%d %H:%M} UTC.")
     message.set_content("\n\n".join(lines) + "\n")
     return message
+
+
+def _harmless(name: str) -> str:
+    """A stranger's words, short, and without what makes a link of them or turns them around."""
+    kept = "".join(letter if letter.isalnum() or letter in _HARMLESS else " " for letter in name)
+    return " ".join(kept.split())[:_LONGEST_NAME]
 
 
 def _wired(address: str) -> str:

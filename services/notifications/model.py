@@ -149,6 +149,8 @@ class Mail(Base):
     settled_at: Mapped[Moment | None]
     error: Mapped[str | None]
     occurred_at: Mapped[Moment]
+    workspace_name: Mapped[str | None]
+    """What an invitation is to, in a stranger's words."""
 
     def take(self, at: datetime) -> bool:
         """Let one sender try it now; whether there is still a reason to."""

@@ -29,6 +29,7 @@ class WantedMail:
     language: str
     expires_at: datetime | None
     occurred_at: datetime
+    workspace_name: str | None
 
 
 WAKE_CHANNEL = "notifications_told"
@@ -121,6 +122,7 @@ async def insert_mails(tx: Tx, mails: Sequence[WantedMail]) -> None:
                     "attempts": 0,
                     "due_at": tx.now,
                     "occurred_at": mail.occurred_at,
+                    "workspace_name": mail.workspace_name,
                 }
                 for mail in mails
             ]

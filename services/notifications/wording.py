@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import UUID
 
-from libs.schema.auth import UserRegistered
+from libs.schema.auth import UserRegistered, WorkspaceCreated
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.notifications import NotificationType
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
@@ -86,6 +86,17 @@ def welcome(envelope: Envelope[UserRegistered]) -> Notice:
         title=f"Welcome to Fillstream{name}",
         message="Your workspace is ready. Create a strategy, or place a first order on paper.",
         metadata=UserMetadata(user_id=event.user_id),
+    )  # fmt: skip
+
+
+def new_workspace(envelope: Envelope[WorkspaceCreated]) -> Notice:
+    """Somebody made one more workspace."""
+    event = envelope.event
+    return _notice(
+        envelope, event.workspace_id, NotificationType.SYSTEM, Priority.LOW,
+        title=f"{event.name} is ready",
+        message="Invite others to it, open an account, or create a strategy.",
+        metadata=UserMetadata(user_id=event.owner_id),
     )  # fmt: skip
 
 

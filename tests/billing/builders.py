@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from libs.kit.ids import uuid7
-from libs.schema.auth import UserRegistered
+from libs.schema.auth import UserRegistered, WorkspaceCreated
 from libs.schema.billing import EntitlementsChanged
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -14,6 +14,10 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def a_registration(workspace_id: UUID, at: datetime = NOON) -> UserRegistered:
     return UserRegistered(occurred_at=at, user_id=uuid7(), workspace_id=workspace_id, email="ada@example.com")
+
+
+def one_more(workspace_id: UUID, at: datetime = NOON) -> WorkspaceCreated:
+    return WorkspaceCreated(occurred_at=at, workspace_id=workspace_id, owner_id=uuid7(), name="Research")
 
 
 def pro(workspace_id: UUID, at: datetime) -> EntitlementsChanged:

@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted, SubscriptionStatus
 from libs.schema.event import DomainEvent, Envelope
 from services.billing import commands
-from tests.billing.builders import NOON, a_registration, free, pro
+from tests.billing.builders import NOON, a_registration, free, one_more, pro
 from tests.world import Running, World
 
 TRIAL = timedelta(days=3_650)
@@ -103,3 +103,20 @@ async def test_everybody_sees_the_same_three_plans(billing: Running, workspace: 
     for plan in answer["items"]:
         assert Decimal(plan["price_yearly"]) == 10 * Decimal(plan["price_monthly"]), "two months are free"
         assert (plan["currency"], bool(plan["features"])) == ("USD", True)
+
+
+async def test_one_more_workspace_has_what_is_free_and_no_trial(
+    billing: Running, world: World, workspace: UUID
+) -> None:
+    made = world.envelope(one_more(workspace), tenant_id=workspace, subject=workspace)
+    await world.send(made, made)
+    await world.settled("billing")
+
+    (started,) = await world.expect(SubscriptionStarted, 1)
+    (entitled,) = await world.expect(EntitlementsChanged, 1)
+    shown = (await (await billing.client(workspace)).get("/v1/subscription")).json()
+
+    assert (started.event.plan, started.event.status) == ("Free", SubscriptionStatus.ACTIVE)
+    assert entitled.event == free(workspace, NOON)
+    assert [told(started), told(entitled)] == [(workspace, 1, made.event_id), (workspace, 2, made.event_id)]
+    assert (shown["plan"], shown["trial_ends_at"]) == ("Free", None)

@@ -25,11 +25,11 @@ _TRADES = (
 )
 # To log in again, because the answer was lost, makes one more session, and one more act to be told and recorded. That is
 # no harm.
-# So does to ask for a mail again.
+# So does to ask for a mail again, or to invite somebody.
 _MAY_HAVE_MORE = frozenset(
     {
         "auth.refresh_token", "auth.session", "auth.login", "auth.mailed_token", "auth.audit_entry", "auth.event_log",
-        "notifications.mail",
+        "auth.invitation", "notifications.mail",
     }
 )  # fmt: skip
 # Bars and fills come by topics of their own: a value is told once more when a fill comes after its bar, which is chance.

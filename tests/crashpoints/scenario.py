@@ -143,6 +143,14 @@ async def say_who_one_is(run: Run) -> None:
     await run.client.patch("/v1/profile", run.token, {"zip_code": "560001", "risk_tolerance": "LOW"})
 
 
+async def share_the_workspace(run: Run) -> None:
+    """An invitation that is sent once more takes the place of the one whose answer was lost."""
+    path = f"/v1/workspaces/{run.workspace_id}"
+    await run.client.patch(path, run.token, {"name": f"{run.name} desk"})
+    friend = {"email": f"friend-of-{run.email}", "role": "TRADER"}
+    await run.client.post(f"{path}/invitations", run.token, friend)
+
+
 async def forget_the_password(run: Run) -> None:
     await run.client.post("/v1/auth/password-reset", "", {"email": run.email})
 
@@ -238,7 +246,7 @@ async def read_notifications(run: Run) -> None:
 
 
 ACTS: Sequence[Act] = (
-    register, log_in, say_who_one_is, forget_the_password, open_account, list_instruments, start_strategy, break_out, fill_the_strategy,
+    register, log_in, say_who_one_is, share_the_workspace, forget_the_password, open_account, list_instruments, start_strategy, break_out, fill_the_strategy,
     place_an_order_to_fill, place_an_order_to_cancel, place_an_order_to_deny, place_an_order_to_expire, cancel,
     fill_by_hand, break_down, fill_the_end, poison, wait_behind_the_poison, see_to_the_poison, look,
     read_notifications,

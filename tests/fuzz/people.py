@@ -54,6 +54,7 @@ class _Login:
     email: str
     password: str = field(repr=False)
     token: str = field(repr=False)
+    workspace_id: str
 
 
 async def _registered(client: httpx2.AsyncClient, where: Installation, name: str) -> _Login:
@@ -63,7 +64,8 @@ async def _registered(client: httpx2.AsyncClient, where: Installation, name: str
     if name == _FEED:
         async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
             await grant_role(tx, email, PlatformRole.ADMIN)
-    return _Login(name, email, password, (await _made(client, "/v1/auth/login", credentials))["access_token"])
+    session = await _made(client, "/v1/auth/login", credentials)
+    return _Login(name, email, password, session["access_token"], session["workspace_id"])
 
 
 def _bars() -> list[Json]:
@@ -88,6 +90,7 @@ async def _with_things(client: httpx2.AsyncClient, login: _Login) -> Person:
     known = {
         "email": [login.email],
         "password": [login.password],
+        "workspace_id": [login.workspace_id],
         "account_id": [account["id"]],
         "symbol": _SYMBOLS,
         "order_id": [(await _made(client, "/v1/orders", order, login.token))["id"]],

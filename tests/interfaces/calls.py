@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from tests.auth.builders import Person as Session
 from tests.auth.builders import bearer
 from tests.interfaces.people import Call, Person
 
@@ -86,6 +88,94 @@ async def a_code_to_look_at(person: Person) -> Call:
 
 async def a_code_to_approve(person: Person) -> Call:
     return Call({"user_code": await _a_shown_code(person), "decision": "APPROVE"})
+
+
+async def a_switch(person: Person) -> Call:
+    """To where they are already."""
+    session = await person.log_in()
+    return Call({"refresh_token": session.refresh_token, "workspace_id": session.workspace_id})
+
+
+async def a_new_workspace(_person: Person) -> Call:
+    return Call({"name": f"workspace {next(_numbers)}"})
+
+
+async def _verified(person: Person) -> Person:
+    """The person, who has shown that their address is theirs."""
+    if not (await person.made("GET /v1/me", Call()))["email_verified"]:
+        proof = Call({"token": await person.mailbox(person, "VERIFY_EMAIL")})
+        await person.made("POST /v1/auth/email-verification", proof)
+    return person
+
+
+async def _newcomer(person: Person) -> Person:
+    """Somebody else, who has just registered."""
+    email, password = f"newcomer{next(_numbers)}@example.com", "a password of a newcomer"
+    known = Call({"email": email, "password": password})
+    made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
+    session = Session(made["user_id"], made["workspace_id"], "", "")
+    other = replace(person, email=email, password=password, session=session)
+    session = await other.log_in()
+    return replace(other, session=session, everything=session.access_token)
+
+
+def _home(person: Person) -> dict[str, str]:
+    return {"workspace_id": person.session.workspace_id}
+
+
+async def a_workspace(person: Person) -> Call:
+    return Call(path=_home(person))
+
+
+async def a_workspace_to_rename(person: Person) -> Call:
+    return Call({"name": f"renamed {next(_numbers)}"}, path=_home(person))
+
+
+async def _invite(host: Person, email: str) -> str:
+    wanted = Call({"email": email, "role": "TRADER"}, path=_home(host))
+    sent = await host.made("POST /v1/workspaces/{workspace_id}/invitations", wanted)
+    return str(sent["id"])
+
+
+async def _a_member(person: Person) -> dict[str, str]:
+    """Somebody else, who joined the person's workspace."""
+    other = await _verified(await _newcomer(person))
+    await _invite(person, other.email)
+    await other.made("POST /v1/invitations/accept", Call({"token": await other.mailbox(other, "INVITATION")}))
+    return {"user_id": other.session.user_id}
+
+
+async def a_member(person: Person) -> Call:
+    return Call(path=_home(person) | await _a_member(person))
+
+
+async def a_member_to_change(person: Person) -> Call:
+    return Call({"role": "ANALYST"}, path=_home(person) | await _a_member(person))
+
+
+async def an_heir(person: Person) -> Call:
+    """To a workspace that nobody can inherit."""
+    return Call(await _a_member(person), path=_home(person))
+
+
+async def somebody_to_invite(person: Person) -> Call:
+    return Call({"email": f"invited{next(_numbers)}@example.com", "role": "VIEWER"}, path=_home(person))
+
+
+async def an_invitation_to_revoke(person: Person) -> Call:
+    invitation_id = await _invite(person, f"invited{next(_numbers)}@example.com")
+    return Call(path=_home(person) | {"invitation_id": invitation_id})
+
+
+async def an_invitation_to_accept(person: Person) -> Call:
+    host = await _newcomer(await _verified(person))
+    await _invite(host, person.email)
+    return Call({"token": await person.mailbox(person, "INVITATION")})
+
+
+async def an_invitation_to_decline(person: Person) -> Call:
+    host = await _newcomer(await _verified(person))
+    return Call(path={"invitation_id": await _invite(host, person.email)})
 
 
 async def a_change_of_profile(_person: Person) -> Call:

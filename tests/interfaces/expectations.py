@@ -26,6 +26,7 @@ class Foreign(Enum):
     OWN = "what is the caller's own, and nothing of the other workspace"
     SHARED = "what belongs to everybody"
     NAMED = "what is the caller's own; the path names no thing of anybody's, but a word that the answer has, too"
+    SPENT = "422, as a mailed token that does not work"
     STAFF = "what the installation's staff may see of everybody, and decide"
 
 
@@ -51,6 +52,8 @@ class Scoped:
     scope: str | None
     foreign: Foreign
     make: Maker = calls.nothing
+    refused: tuple[int, str] | None = None
+    """What even whoever may do it is told, because nobody can do it to a personal workspace."""
 
 
 Expectation = Public | Operational | Scoped
@@ -88,6 +91,27 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /v1/sessions": Scoped(None, Foreign.OWN),
     "DELETE /v1/sessions": Scoped(None, Foreign.OWN),
     "DELETE /v1/sessions/{session_id}": Scoped(None, Foreign.HIDDEN, calls.a_session),
+    "POST /v1/auth/switch": Public(calls.a_switch),
+    "GET /v1/workspaces": Scoped(None, Foreign.OWN),
+    "POST /v1/workspaces": Scoped(None, Foreign.OWN, calls.a_new_workspace),
+    "GET /v1/workspaces/{workspace_id}": Scoped("members:read", Foreign.HIDDEN, calls.a_workspace),
+    "PATCH /v1/workspaces/{workspace_id}": Scoped("workspace:write", Foreign.HIDDEN, calls.a_workspace_to_rename),
+    "POST /v1/workspaces/{workspace_id}/transfer": Scoped(
+        "workspace:write", Foreign.HIDDEN, calls.an_heir, refused=(409, "personal-workspace")
+    ),
+    "GET /v1/workspaces/{workspace_id}/members": Scoped("members:read", Foreign.HIDDEN, calls.a_workspace),
+    "PUT /v1/workspaces/{workspace_id}/members/{user_id}/role": Scoped(
+        "members:write", Foreign.HIDDEN, calls.a_member_to_change
+    ),
+    "DELETE /v1/workspaces/{workspace_id}/members/{user_id}": Scoped("members:write", Foreign.HIDDEN, calls.a_member),
+    "POST /v1/workspaces/{workspace_id}/invitations": Scoped("members:write", Foreign.HIDDEN, calls.somebody_to_invite),
+    "GET /v1/workspaces/{workspace_id}/invitations": Scoped("members:write", Foreign.HIDDEN, calls.a_workspace),
+    "DELETE /v1/workspaces/{workspace_id}/invitations/{invitation_id}": Scoped(
+        "members:write", Foreign.HIDDEN, calls.an_invitation_to_revoke
+    ),
+    "GET /v1/invitations": Scoped(None, Foreign.OWN),
+    "POST /v1/invitations/accept": Scoped(None, Foreign.SPENT, calls.an_invitation_to_accept),
+    "POST /v1/invitations/{invitation_id}/decline": Scoped(None, Foreign.HIDDEN, calls.an_invitation_to_decline),
     "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
     "GET /v1/profile": Scoped(None, Foreign.OWN),
     "PATCH /v1/profile": Scoped(None, Foreign.OWN, calls.a_change_of_profile),
@@ -156,7 +180,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 
 _VIEWER = frozenset({
     "marketdata:read", "strategies:read", "signals:read", "orders:read", "accounts:read", "portfolio:read",
-    "billing:read", "notifications:read", "devices:approve",
+    "billing:read", "notifications:read", "devices:approve", "members:read",
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
@@ -168,7 +192,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "VIEWER": _VIEWER,
     "ANALYST": _ANALYST,
     "TRADER": _TRADER,
-    "OWNER": _TRADER | {"billing:write", "audit:read"},
+    "OWNER": _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write"},
     "USER": frozenset(),
     "MODERATOR": _LOCKS_PEOPLE,
     "SALES": _SEES_PEOPLE,

@@ -14,7 +14,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from joserfc.jwk import OKPKey
 from starlette.types import ASGIApp
 
-from fillstream.contexts import load_all
+from fillstream.contexts import load, load_all
 from fillstream.gateway import gateway
 from fillstream.inflight import InFlight, watch_in_flight
 from fillstream.installation import Installation
@@ -25,9 +25,11 @@ from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
 from services.auth.commands.staff import grant_role
 from services.auth.model import PlatformRole
+from services.auth.settings import Settings as AuthSettings
 from tests.auth.builders import Forger
 from tests.auth.builders import Person as Session
 from tests.interfaces.expectations import EXPECTATIONS, GATEWAY, ROLES, Scoped
+from tests.interfaces.mailbox import INVITATION, newest_token
 from tests.interfaces.people import Call, Person
 from tests.interfaces.routes import method_of, path_of, served
 from tests.keysets import vault_at
@@ -89,7 +91,12 @@ class Premises:
         return replace(person, everything=self.forger(person).token(scope=ALL_SCOPES))
 
     async def mailed(self, person: Person, purpose: str) -> str:
-        """A token as if it had been sent to the person."""
+        """A token as if it had been sent to the person; an invitation's, as it was."""
+        if purpose == INVITATION:
+            settings = self.where.of(load("auth"))
+            assert isinstance(settings, AuthSettings)
+            key = settings.mail_token_secret.get_secret_value()
+            return await newest_token(self.admin, key, person.email, purpose)
         secret = secrets.token_urlsafe(32)
         await self.admin.execute(
             "INSERT INTO auth.mailed_token (id, tenant_id, user_id, purpose, email, token_hash, expires_at) "

@@ -27,7 +27,8 @@ from libs.kit.settings import Settings
 from tests.interfaces.expectations import EXPECTATIONS, Scoped
 from tests.interfaces.exposed import all_files, all_topics, whole_database
 from tests.interfaces.leaks import Secret, leaks
-from tests.interfaces.people import Call
+from tests.interfaces.mailbox import newest_token
+from tests.interfaces.people import Call, Person
 from tests.interfaces.planting import planted_settings, variables
 from tests.interfaces.premises import let_trade
 from tests.interfaces.visitors import Visitors
@@ -86,6 +87,14 @@ class Site:
         finally:
             await admin.close()
         return rows[-1]
+
+    async def mailed(self, person: Person, purpose: str) -> str:
+        """What stands in the newest mail to a person."""
+        admin = await asyncpg.connect(self.postgres.url)
+        try:
+            return await newest_token(admin, self.planted["mail_token_secret"], person.email, purpose)
+        finally:
+            await admin.close()
 
 
 @asynccontextmanager
@@ -184,7 +193,7 @@ async def evidence(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ev
         async with running("serve", *names(), log=site.log, **site.environment()) as program:
             url = await program.says(r'"url": "(http://[^"]+)"')
             async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
-                visitors = Visitors(client)
+                visitors = Visitors(client, site.mailed)
                 broken, away, said = await the_run(site, program, visitors, url)
                 metrics = (await client.get("/metrics")).content
             command_line = "\0".join(psutil.Process(program.process.pid).cmdline()).encode()

@@ -15,7 +15,7 @@ from httpx2 import AsyncClient, Response
 from tests.auth.builders import Person as Session
 from tests.auth.builders import bearer
 from tests.interfaces.leaks import Secret
-from tests.interfaces.people import Call, Person
+from tests.interfaces.people import Call, Mailbox, Person, no_mailbox
 from tests.interfaces.routes import method_of, path_of
 
 _JSON = {"content-type": "application/json"}
@@ -32,6 +32,7 @@ class Visitors:
     """Everybody who comes to one address; what they must keep to themselves, and what they were answered."""
 
     client: AsyncClient
+    mailbox: Mailbox = no_mailbox
     secrets: dict[str, str] = field(default_factory=dict)
     sessions: list[Mapping[str, str]] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
@@ -68,7 +69,14 @@ class Visitors:
         body = {"email": f"{name}@example.com", "password": password}
         made = (await self.ask("POST", "/v1/auth/register", json=body)).raise_for_status().json()
         return await self.log_in(
-            Person(body["email"], password, Session(made["user_id"], made["workspace_id"], "", ""), "", self.send)
+            Person(
+                body["email"],
+                password,
+                Session(made["user_id"], made["workspace_id"], "", ""),
+                "",
+                self.send,
+                self.mailed,
+            )
         )
 
     async def log_in(self, person: Person) -> Person:
@@ -77,7 +85,13 @@ class Visitors:
         session = (await self.ask("POST", "/v1/auth/login", json=body)).raise_for_status().json()
         access, refresh = session["access_token"], session["refresh_token"]
         known = Session(person.session.user_id, person.session.workspace_id, access, refresh, session["session_id"])
-        return Person(person.email, person.password, known, access, self.send)
+        return Person(person.email, person.password, known, access, self.send, self.mailed)
+
+    async def mailed(self, person: Person, purpose: str) -> str:
+        """What stands in a mail to the person, who keeps it to themselves."""
+        token = await self.mailbox(person, purpose)
+        self.keep(f"token of {purpose}", token.partition(".")[2])
+        return token
 
     async def go_on(self, person: Person) -> None:
         """Refresh, refresh with what is spent, look, log out."""

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from libs.kit.ids import uuid7
 from libs.kit.mail_secrets import mail_secret
 from libs.schema.auth import MailRequested, MailTemplate
-from services.notifications.letters import WORDS
+from services.notifications.letters import WORDS, Stationery, compose
 from services.notifications.model import MAX_MAIL_ATTEMPTS, Mail, MailState
 from services.notifications.post import post
 from tests.notifications.smtp_server import MailServer, running_mail_server
@@ -89,6 +89,44 @@ async def test_a_mail_that_tells_without_opening_holds_no_secret(world: World, s
         await becomes(world, wanted.mail_id, MailState.SENT)
 
     assert mail_secret(SecretStr(KEY), wanted.mail_id) not in server.received[0].get_content()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ada's desk, (research) & co", "Ada's desk, (research) & co"),
+        ("Evil https://evil.example/login now", "Evil https evil example login now"),
+        ("win@evil.example", "win evil example"),
+        ("one\u202etwo\u2028three", "one two three"),
+        ("x" * 150, "x" * 60),
+    ],
+)
+def test_an_invitation_names_the_workspace_in_words_that_lead_nowhere(name: str, shown: str) -> None:
+    wanted = a_request(template=MailTemplate.INVITATION, workspace_name=name)
+    columns = {"id": wanted.mail_id, "tenant_id": wanted.workspace_id} | {
+        field: getattr(wanted, field)
+        for field in ("address", "template", "expires_at", "occurred_at", "workspace_name")
+    }
+
+    content = compose(
+        Mail(**columns), Stationery("us@example.com", "https://example.com", SecretStr(KEY))
+    ).get_content()
+
+    assert f'They call the workspace "{shown}".' in content.replace("=\n", "")
+    assert content.count("://") == 1, "ours is the only link"
+
+
+async def test_an_invitation_arrives_with_its_token_and_the_workspaces_name(world: World, server: MailServer) -> None:
+    wanted = a_request(template=MailTemplate.INVITATION, workspace_name="Research")
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+    (mail,) = server.received
+    content = mail.get_content().replace("=\n", "")
+    assert 'They call the workspace "Research".' in content
+    assert f"{wanted.workspace_id}.{mail_secret(SecretStr(KEY), wanted.mail_id)}" in content
 
 
 async def test_a_server_that_is_away_gets_the_mail_later(world: World, server: MailServer) -> None:

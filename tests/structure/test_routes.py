@@ -29,6 +29,7 @@ PUBLIC = {
     ("post", "/v1/auth/register"): "whoever registers has no token yet",
     ("post", "/v1/auth/login"): "this is where tokens come from",
     ("post", "/v1/auth/refresh"): "the refresh token in the body is what is checked",
+    ("post", "/v1/auth/switch"): "the refresh token in the body is what is checked",
     ("post", "/v1/auth/logout"): "the refresh token in the body is what is checked; the access token may be gone",
     ("post", "/v1/auth/email-verification"): "the mailed token in the body is what is checked",
     ("post", "/v1/auth/unlock"): "the mailed token in the body is what is checked",

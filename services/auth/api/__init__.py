@@ -5,8 +5,10 @@ from fastapi import APIRouter
 from services.auth.api import (
     audit,
     devices,
+    invitations,
     kyc,
     me,
+    members,
     oauth,
     onboarding,
     passwords,
@@ -15,6 +17,7 @@ from services.auth.api import (
     sessions,
     signing_keys,
     users,
+    workspaces,
 )
 
 router = APIRouter()
@@ -29,6 +32,9 @@ for _part in (
     signing_keys,
     oauth,
     devices,
+    workspaces,
+    members,
+    invitations,
     audit,
     users,
 ):

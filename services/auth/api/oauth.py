@@ -218,9 +218,12 @@ async def _refresh(text: str, asked: _Asked) -> sessions.Tokens | Refusal:
     except Unauthenticated:
         return Refusal.INVALID_GRANT
     parts = asked.parts
-    async with asked.db.transaction(presented.home_id, asked.cause) as tx:
-        tokens = await sessions.continue_session(tx, parts.issuing, parts.mailing, presented, asked.origin)
-        return tokens or Refusal.INVALID_GRANT
+    try:
+        async with asked.db.transaction(presented.home_id, asked.cause) as tx:
+            tokens = await sessions.continue_session(tx, parts.issuing, parts.mailing, presented, asked.origin)
+            return tokens or Refusal.INVALID_GRANT
+    except sessions.NoLongerAMember:
+        return Refusal.INVALID_GRANT
 
 
 @router.post(

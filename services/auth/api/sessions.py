@@ -46,6 +46,12 @@ class RefreshIn(BaseModel):
     refresh_token: PresentedToken
 
 
+class SwitchIn(RefreshIn):
+    """The refresh token that came last, and the workspace that the next tokens are to be for."""
+
+    workspace_id: UUID
+
+
 class TokensOut(BaseModel):
     """Tokens: one to call with, one to get the next ones."""
 
@@ -151,10 +157,24 @@ async def login(
 
 @router.post("/v1/auth/refresh", dependencies=[per_address("refresh")])
 async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> TokensOut:
-    """Exchange a refresh token, once, for new tokens. A second use ends the session."""
+    """Exchange a refresh token, once, for new tokens. A second use ends the session.
+
+    403 `no-longer-a-member` uses nothing up: `POST /v1/auth/switch` leads elsewhere with the same token.
+    """
     presented = Ticket.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
         tokens = await sessions.continue_session(tx, parts.issuing, parts.mailing, presented, origin)
+    if tokens is None:
+        raise Unauthenticated(SPENT)
+    return TokensOut.of(tokens)
+
+
+@router.post("/v1/auth/switch", dependencies=[per_address("refresh")])
+async def switch(body: SwitchIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> TokensOut:
+    """Exchange a refresh token, once, for tokens for another workspace of yours. A second use ends the session."""
+    presented = Ticket.parse(body.refresh_token.get_secret_value())
+    async with db.transaction(presented.home_id, cause) as tx:
+        tokens = await sessions.switch_session(tx, parts.issuing, parts.mailing, presented, body.workspace_id, origin)
     if tokens is None:
         raise Unauthenticated(SPENT)
     return TokensOut.of(tokens)

@@ -36,10 +36,10 @@ def tell_of_refused(tx: Tx, name: str, user: User, origin: Origin, reason: str) 
     tell_act(tx, user.default_workspace_id, refused)
 
 
-def tell_of_session(tx: Tx, name: str, session: Session, origin: Origin) -> None:
+def tell_of_session(tx: Tx, name: str, session: Session, origin: Origin, reason: str | None = None) -> None:
     """A person did something to one of their sessions."""
     actor = Actor(ActorKind.USER, session.user_id, origin=origin)
-    tell_act(tx, session.tenant_id, Act(name, actor, Target("session", session.id)))
+    tell_act(tx, session.tenant_id, Act(name, actor, Target("session", session.id), reason=reason))
 
 
 def tell_of_theft(tx: Tx, session: Session, origin: Origin) -> None:

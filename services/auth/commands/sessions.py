@@ -8,6 +8,7 @@ from uuid import UUID
 
 from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
+from libs.kit.errors import Forbidden, NotFound
 from libs.kit.ids import uuid7
 from libs.schema.auth import MailTemplate, SessionEnd
 from services.auth.commands.acts import tell_of_session, tell_of_theft
@@ -15,6 +16,7 @@ from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Role, Session, User
 from services.auth.repository import devices, sessions, users
+from services.auth.repository.sessions import Held
 from services.auth.tokens import Grant, Issuing, Ticket
 
 
@@ -70,31 +72,65 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
     return await _issue(tx, issuing, session, _scopes(user, role))
 
 
+class NoLongerAMember(Forbidden):
+    """The session is for a workspace that its person has left, or was removed from. Nothing was used up."""
+
+    slug = "no-longer-a-member"
+
+
 async def continue_session(
     tx: Tx, issuing: Issuing, mailing: Mailing, presented: Ticket, origin: Origin
 ) -> Tokens | None:
-    """Exchange a refresh token for new tokens; None when it is not usable.
+    """Exchange a refresh token for new tokens; None when it is not usable. Raises NoLongerAMember.
 
     One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
     commit before it refuses.
     """
+    taken = await _take_up(tx, mailing, presented, origin)
+    if taken is None:
+        return None
+    user, held = taken
+    role = await users.role_in(tx, user.id, held.session.workspace_id)
+    if role is None:
+        raise NoLongerAMember("you are no member of this workspace any more: switch to another one, or to your own")
+    return await _go_on(tx, issuing, held, _scopes(user, role), origin)
+
+
+async def switch_session(
+    tx: Tx, issuing: Issuing, mailing: Mailing, presented: Ticket, workspace_id: UUID, origin: Origin
+) -> Tokens | None:
+    """The same, for another workspace from now on. Raises NotFound, with nothing used up, where the person is no member."""
+    taken = await _take_up(tx, mailing, presented, origin)
+    if taken is None:
+        return None
+    user, held = taken
+    role = await users.role_in(tx, user.id, workspace_id)
+    if role is None:
+        raise NotFound("workspace", workspace_id)
+    held.session.workspace_id = workspace_id
+    tell_of_session(tx, "session.switched", held.session, origin, f"to workspace {workspace_id}")
+    return await _go_on(tx, issuing, held, _scopes(user, role), origin)
+
+
+async def _take_up(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> tuple[User, Held] | None:
+    """Whose refresh token it is, both locked, if it can be used now; one that comes again ends its session."""
     owner_id = await sessions.owner_of(tx, presented.digest)
     user = None if owner_id is None else await users.lock_user(tx, owner_id)
     held = await sessions.lock_by_token(tx, presented.digest)
     if user is None or held is None or not held.session.is_open(tx.now):
         return None
-    token, session = held.token, held.session
-    if token.used_at is not None:
-        tx.publish(session, *session.compromise(origin, tx.now))
+    if held.token.used_at is not None:
+        tx.publish(held.session, *held.session.compromise(origin, tx.now))
         mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
-        tell_of_theft(tx, session, origin)
+        tell_of_theft(tx, held.session, origin)
         return None
-    role = await users.role_in(tx, user.id, session.workspace_id)
-    if role is None or not user.is_present or tx.now >= token.expires_at:
-        return None
-    token.used_at = tx.now
-    session.see(origin, tx.now)
-    return await _issue(tx, issuing, session, _scopes(user, role))
+    return (user, held) if user.is_present and tx.now < held.token.expires_at else None
+
+
+async def _go_on(tx: Tx, issuing: Issuing, held: Held, scopes: frozenset[str], origin: Origin) -> Tokens:
+    held.token.used_at = tx.now
+    held.session.see(origin, tx.now)
+    return await _issue(tx, issuing, held.session, scopes)
 
 
 async def close_session(tx: Tx, presented: Ticket, origin: Origin) -> None:

@@ -1,11 +1,12 @@
 """What is the rule? Users own workspaces, roles give scopes, a refresh token works once, keys sign in turn, acts are chained.
 
-A person has a profile, proves who they are, and is led through the first steps; billing says which tier a workspace has.
+A workspace has one owner and invites others. A person has a profile, proves who they are, and is led through the first steps; billing says which tier a workspace has.
 """
 
 from services.auth.model.account_state import AccountState
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.device import DeviceAuthorization, DeviceState
+from services.auth.model.invitation import Invitation, InvitationState, Unacceptable
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
@@ -34,6 +35,8 @@ __all__ = [
     "DeviceAuthorization",
     "DeviceState",
     "GrantType",
+    "Invitation",
+    "InvitationState",
     "Kyc",
     "Login",
     "LoginGuard",
@@ -50,6 +53,7 @@ __all__ = [
     "Session",
     "SigningKey",
     "Tier",
+    "Unacceptable",
     "User",
     "Workspace",
     "email_key",

@@ -30,7 +30,7 @@ class Role(StrEnum):
 
 _VIEWER = frozenset({
     "marketdata:read", "strategies:read", "signals:read", "orders:read", "accounts:read", "portfolio:read",
-    "billing:read", "notifications:read", "devices:approve",
+    "billing:read", "notifications:read", "devices:approve", "members:read",
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
@@ -43,7 +43,7 @@ SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType(
     Role.VIEWER: _VIEWER,
     Role.ANALYST: _ANALYST,
     Role.TRADER: _TRADER,
-    Role.OWNER: _TRADER | {"billing:write", "audit:read"},
+    Role.OWNER: _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write"},
     PlatformRole.USER: frozenset(),
     PlatformRole.MODERATOR: _LOCKS_PEOPLE,
     PlatformRole.SALES: _SEES_PEOPLE,

@@ -98,9 +98,30 @@ async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
     return {user.email_key: user for user in found}
 
 
+async def get(tx: Tx, user_id: UUID) -> User:
+    """The user. Raises NotFound."""
+    user = await tx.scalar(select(User).where(User.id == user_id))
+    if user is None:
+        raise NotFound("user", user_id)
+    return user
+
+
+async def is_home(tx: Tx, user_id: UUID, workspace_id: UUID) -> bool:
+    """Whether a workspace is the personal one of this user."""
+    return (await get(tx, user_id)).default_workspace_id == workspace_id
+
+
+async def ask_as(tx: Tx, user_id: UUID) -> None:
+    """Let the rest of the transaction read a person's own memberships, workspaces and invitations, wherever they are.
+
+    Statements after it that mean one workspace have to name it.
+    """
+    await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
+
+
 async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
     """What the user is in a workspace, whichever the transaction's is; None when they are no member."""
-    await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
+    await ask_as(tx, user_id)
     role = await tx.scalar(
         select(Membership.role).where(Membership.user_id == user_id, Membership.tenant_id == workspace_id)
     )

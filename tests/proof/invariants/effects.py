@@ -21,6 +21,7 @@ _BOOKKEEPING = frozenset({"created_at", "updated_at"})
 FOLLOWERS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("billing", "auth.UserRegistered"): "billing.SubscriptionStarted",
+        ("billing", "auth.WorkspaceCreated"): "billing.SubscriptionStarted",
         ("portfolio", "orders.OrderFilled"): "portfolio.PositionChanged",
     }
 )
