@@ -9,19 +9,27 @@ from services.auth.api import (
     me,
     oauth,
     onboarding,
+    passkeys,
     passwords,
     profile,
     registration,
+    second_factors,
+    second_step,
     sessions,
     signing_keys,
+    step_up,
 )
 
 router = APIRouter()
 for _part in (
     registration,
     sessions,
+    second_step,
+    step_up,
     passwords,
     me,
+    second_factors,
+    passkeys,
     profile,
     kyc,
     onboarding,

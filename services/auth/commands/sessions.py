@@ -1,4 +1,4 @@
-"""What happens to a session? It is opened by a login, continued by refresh tokens, and ended."""
+"""What happens to a session? It is opened by a login, continued by refresh tokens, shown anew, and ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Role, Session, User
-from services.auth.repository import devices, sessions, users
+from services.auth.repository import challenges, devices, second_factors, sessions, users
 from services.auth.tokens import Grant, Issuing, Ticket
 
 
@@ -67,7 +67,7 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
     await tx.flush()
     tx.publish(session, *session.open(tx.now))
     tell_of_session(tx, "session.opened", session, origin)
-    return await _issue(tx, issuing, session, _scopes(user, role))
+    return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))
 
 
 async def continue_session(
@@ -78,6 +78,22 @@ async def continue_session(
     One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
     commit before it refuses.
     """
+    continued = await hold(tx, mailing, presented, origin)
+    return None if continued is None else await go_on(tx, issuing, continued, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A session that can be gone on with, by the newest of its refresh tokens, and whose it is; both are locked."""
+
+    user: User
+    role: Role
+    session: Session
+    token: RefreshToken
+
+
+async def hold(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> Continued | None:
+    """The session of a refresh token, not used up yet; None when it is not usable, or was stolen."""
     owner_id = await sessions.owner_of(tx, presented.digest)
     user = None if owner_id is None else await users.lock_user(tx, owner_id)
     held = await sessions.lock_by_token(tx, presented.digest)
@@ -92,9 +108,15 @@ async def continue_session(
     role = await users.role_in(tx, user.id, session.workspace_id)
     if role is None or not user.is_present or tx.now >= token.expires_at:
         return None
-    token.used_at = tx.now
+    return Continued(user, role, session, token)
+
+
+async def go_on(tx: Tx, issuing: Issuing, continued: Continued, origin: Origin) -> Tokens:
+    """Use up the refresh token, and give the next."""
+    session = continued.session
+    continued.token.used_at = tx.now
     session.see(origin, tx.now)
-    return await _issue(tx, issuing, session, _scopes(user, role))
+    return await _issue(tx, issuing, session, await _scopes(tx, continued.user, session, continued.role))
 
 
 async def close_session(tx: Tx, presented: Ticket, origin: Origin) -> None:
@@ -120,16 +142,25 @@ async def end_every_session(tx: Tx, user_id: UUID, origin: Origin) -> None:
 
 
 async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, origin: Origin, spared: UUID | None = None) -> None:
-    """End all sessions of a person, whose row `tx` has locked, but one; devices that they approved get none."""
+    """End all sessions of a person, whose row `tx` has locked, but one; devices that they approved get none.
+
+    Logins that are half done end, too.
+    """
     await devices.deny_approved(tx, user_id)
+    await challenges.void_challenges(tx, user_id)
     for session in await sessions.lock_open_sessions(tx, user_id):
         if session.id != spared:
             tx.publish(session, *session.end(by, tx.now))
             tell_of_session(tx, "session.revoked", session, origin)
 
 
-def _scopes(user: User, role: Role) -> frozenset[str]:
-    return SCOPES_OF_ROLE[role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
+async def _scopes(tx: Tx, user: User, session: Session, role: Role) -> frozenset[str]:
+    """What the person may do: as staff, and where a workspace demands it, after a second factor alone."""
+    if Method.MULTIPLE_FACTORS in session.methods:
+        return SCOPES_OF_ROLE[role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
+    if await second_factors.is_demanded_in(tx, user.id, session.workspace_id):
+        return frozenset()
+    return SCOPES_OF_ROLE[role]
 
 
 async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[str]) -> Tokens:

@@ -4,6 +4,7 @@ A person has a profile, proves who they are, and is led through the first steps;
 """
 
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
+from services.auth.model.challenge import Ask, LoginChallenge
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
@@ -12,8 +13,10 @@ from services.auth.model.metadata import Base
 from services.auth.model.method import Method
 from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
+from services.auth.model.passkey import Passkey
 from services.auth.model.profile import Profile
 from services.auth.model.roles import MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
+from services.auth.model.second_factor import Factor, KeptRecoveryCode, Totp
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.tier import Tier
@@ -26,19 +29,24 @@ __all__ = [
     "MAY_GRANT",
     "SCOPES_OF_ROLE",
     "STAFF",
+    "Ask",
     "AuditChain",
     "AuditEntry",
     "Base",
     "DeviceAuthorization",
     "DeviceState",
+    "Factor",
     "GrantType",
+    "KeptRecoveryCode",
     "Kyc",
     "Login",
+    "LoginChallenge",
     "LoginGuard",
     "MailedToken",
     "Membership",
     "Method",
     "OnboardingProgress",
+    "Passkey",
     "PlatformRole",
     "Profile",
     "RefreshToken",
@@ -48,6 +56,7 @@ __all__ = [
     "Session",
     "SigningKey",
     "Tier",
+    "Totp",
     "User",
     "Workspace",
     "email_key",

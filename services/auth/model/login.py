@@ -23,6 +23,8 @@ class LoginResult(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     WRONG = "WRONG"
     """The password was wrong, or nobody has the address."""
+    WRONG_FACTOR = "WRONG_FACTOR"
+    """The password was right, and the second factor was not."""
     SHUT_OUT = "SHUT_OUT"
     """The password was right; the person is locked, deactivated or deleted."""
 
@@ -83,6 +85,11 @@ class LoginGuard(Base):
 def account_subject(email_key: str) -> bytes:
     """What the guard of an account is known by."""
     return hashlib.sha256(b"account\0" + email_key.encode()).digest()
+
+
+def codes_subject(user_id: UUID) -> bytes:
+    """What the guard of a person's codes is known by: neither a new password nor a mail makes guessing them free again."""
+    return hashlib.sha256(b"codes\0" + user_id.bytes).digest()
 
 
 def address_subject(address: str | None) -> bytes:

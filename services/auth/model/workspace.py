@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.model import Moment, TenantOwned
@@ -23,6 +23,8 @@ class Workspace(TenantOwned, Base):
 
     name: Mapped[str]
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("auth.user.id"))
+    second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=text("false"), sort_order=20)
+    """Whether a member may do nothing here in a session without a second factor."""
 
     def welcome(self, owner: User, at: datetime) -> list[UserRegistered]:
         """Tell that a person registered and this workspace was made for them."""
