@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from httpx2 import AsyncClient, Response
 
 from services.auth.commands.staff import grant_admin
 from services.auth.national_ids import check_digit
-from tests.auth.builders import Person, a_person, again
+from tests.auth.builders import PASSWORD, Person, a_person
+from tests.second_factor import asking, log_in_as_staff
 from tests.world import Running
 
 PASSPORT = {"kind": "PASSPORT", "reference": "vault:documents/7"}
@@ -63,4 +65,10 @@ async def staff(client: AsyncClient, auth: Running) -> Person:
     person = await a_person(client, email=email)
     async with auth.db.work() as tx:
         await grant_admin(tx, email)
-    return await again(client, person.user_id, email=email)
+    tokens = await log_in_as_staff(asking(client), email, PASSWORD)
+    return replace(
+        person,
+        access_token=tokens["access_token"],
+        refresh_token=tokens["refresh_token"],
+        session_id=tokens["session_id"],
+    )

@@ -14,6 +14,7 @@ from fillstream.inflight import InFlight
 from fillstream.installation import Installation
 from libs.kit.db import database
 from services.auth.commands.staff import grant_admin
+from tests.second_factor import asking, log_in_as_staff
 
 _FEED = "feed"
 _TRADERS = ("ada", "ben")
@@ -62,6 +63,8 @@ async def _registered(client: httpx2.AsyncClient, where: Installation, name: str
     if name == _FEED:
         async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
             await grant_admin(tx, email)
+        tokens = await log_in_as_staff(asking(client), email, password)
+        return _Login(name, email, password, tokens["access_token"])
     return _Login(name, email, password, (await _made(client, "/v1/auth/login", credentials))["access_token"])
 
 

@@ -58,6 +58,7 @@ class Person:
 
     async def log_in(self) -> Session:
         """Tokens of a session of its own."""
+        await self.do_without_second_factor()
         call = Call({"email": self.email, "password": self.password})
         answer = (await self.send("POST /v1/auth/login", call, {})).raise_for_status().json()
         return Session(
@@ -67,6 +68,21 @@ class Person:
             answer["refresh_token"],
             answer["session_id"],
         )
+
+    async def ask(self, path: str, body: Json, token: str) -> Json:
+        """What is answered to a body that is posted."""
+        answer = await self.send(f"POST {path}", Call(body), bearer(token) if token else {})
+        document: Json = answer.raise_for_status().json()
+        return document
+
+    async def do_without_second_factor(self) -> None:
+        """Take away what calls have set up, so that a password is enough again."""
+        if not self.everything:
+            return
+        await self.send("DELETE /v1/me/totp", Call(), bearer(self.everything))
+        for one in await self.items("/v1/me/passkeys"):
+            remove = Call(path={"passkey_id": one["id"]})
+            await self.send("DELETE /v1/me/passkeys/{passkey_id}", remove, bearer(self.everything))
 
     async def made(self, route: str, call: Call) -> Json:
         """What the answer to a call tells, which has to succeed."""

@@ -37,6 +37,10 @@ PUBLIC = {
     ("post", "/v1/auth/device"): "a device asks before anybody is known",
     ("post", "/v1/auth/token"): "the code or refresh token in the body is what is checked",
     ("post", "/v1/auth/revoke"): "the refresh token in the body is what is checked",
+    ("post", "/v1/auth/second-factor"): "the challenge in the body is what is checked, and the code",
+    ("post", "/v1/auth/passkeys/options"): "whoever logs in has no token yet",
+    ("post", "/v1/auth/passkeys"): "what the passkey has signed is what is checked",
+    ("post", "/v1/auth/step-up"): "the refresh token in the body is what is checked, and what is shown with it",
     ("get", "/.well-known/oauth-authorization-server"): "where to log in is told before anybody has",
     ("get", "/.well-known/jwks.json"): "public keys are public: services check tokens with them",
 }

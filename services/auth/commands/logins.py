@@ -130,7 +130,7 @@ async def settle_try(
     guards[address].give_back()
     factors = await factors_of(tx, user)
     if factors:
-        guards[account].give_back()
+        guards[account].give_way(lockout.account, tx.now)
         return Challenged(await pose(tx, user, Ask.SECOND_FACTOR, (Method.PASSWORD,)), factors)
     guards[account].forgive()
     note(tx, user, LoginResult.SUCCEEDED, checked.origin)

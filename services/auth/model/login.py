@@ -81,6 +81,11 @@ class LoginGuard(Base):
         """The try that was counted did not fail."""
         self.failures = max(0, self.failures - 1)
 
+    def give_way(self, patience: Patience, at: datetime) -> None:
+        """The try was right, and is the first half of one: the other half does not wait for it, but nothing is forgiven."""
+        self.give_back()
+        self.last_failed_at = min(self.last_failed_at, at - patience.wait_after(self.failures))
+
 
 def account_subject(email_key: str) -> bytes:
     """What the guard of an account is known by."""
