@@ -232,8 +232,10 @@ async def fresh(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
 
 def requires_fresh(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     """Like `requires`, for what is dangerous: `fresh` must be true as well."""
+    # Not in the annotation below: FastAPI reads that as text, and knows nothing of what is local here.
+    scoped = requires(scope)
 
-    async def check(caller: Annotated[Caller, Depends(requires(scope))]) -> Caller:
-        return await fresh(caller)
+    async def check(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+        return await fresh(await scoped(caller))
 
     return check

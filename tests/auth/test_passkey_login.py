@@ -270,6 +270,17 @@ async def test_a_locked_person_does_not_get_in_by_a_passkey(ada: Holder, world: 
     assert (await ada.alone()).status_code == 401
 
 
+async def test_ones_own_passkey_gives_an_address_no_tries_back(ada: Holder, world: World) -> None:
+    for name in ("bob", "eve"):
+        await log_in(ada.client, email=f"{name}@example.com", password="not it")
+    before = await world.fetch("SELECT max(failures) FROM auth.login_guard")
+
+    for _ in range(3):
+        (await ada.alone()).raise_for_status()
+
+    assert await world.fetch("SELECT max(failures) FROM auth.login_guard") == before
+
+
 async def test_settings_that_no_browser_would_take_stop_the_start(world: World) -> None:
     with pytest.raises(ValueError, match="no https origin"):
         async with world.running("auth", auth_passkey_rp_id="example.com"):

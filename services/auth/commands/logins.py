@@ -165,6 +165,13 @@ async def forgive_all(tx: Tx, user: User, origin: Origin) -> None:
     guards[address].give_back()
 
 
+async def forgive_codes(tx: Tx, user: User) -> None:
+    """The same for who showed all that they have to, and whose address gets nothing back."""
+    subjects = [account_subject(user.email_key), codes_subject(user.id)]
+    for guard in (await logins.lock_guards(tx, subjects)).values():
+        guard.forgive()
+
+
 async def lock_if_too_many(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
     """Lock a person, whose row `tx` has locked, after as many failed tries as are borne."""
     subject = account_subject(user.email_key)

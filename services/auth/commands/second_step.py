@@ -12,7 +12,15 @@ from uuid import UUID
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from services.auth.commands.challenges import Held, hold
-from services.auth.commands.logins import Lockout, claim_code, claim_try, forgive_all, lock_if_too_many, note
+from services.auth.commands.logins import (
+    Lockout,
+    claim_code,
+    claim_try,
+    forgive_all,
+    forgive_codes,
+    lock_if_too_many,
+    note,
+)
 from services.auth.commands.proofs import Proving, Shown, ShownCode, ShownPasskey, prove
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import Ask, Method, User
@@ -75,6 +83,7 @@ async def _complete(tx: Tx, entrance: Entrance, held: Held, shown: Shown, origin
     if opened is None:
         await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, user, origin)
         return NotDone.WRONG
+    await forgive_all(tx, user, origin)
     challenge.close(tx.now)
     return opened
 
@@ -82,9 +91,15 @@ async def _complete(tx: Tx, entrance: Entrance, held: Held, shown: Shown, origin
 async def log_in_by_passkey(
     tx: Tx, entrance: Entrance, user_id: UUID, shown: ShownPasskey, origin: Origin
 ) -> Tokens | None:
-    """Open a session for whom a passkey names, if it is theirs; `tx` is of their home. None otherwise."""
+    """Open a session for whom a passkey names, if it is theirs; `tx` is of their home. None otherwise.
+
+    No try was counted, since there is nothing to guess: so the address gets none back.
+    """
     user = await users.lock_known(tx, user_id)
-    return None if user is None else await _enter(tx, entrance, user, shown, (), origin)
+    opened = None if user is None else await _enter(tx, entrance, user, shown, (), origin)
+    if user is not None and opened is not None:
+        await forgive_codes(tx, user)
+    return opened
 
 
 async def _enter(
@@ -97,7 +112,6 @@ async def _enter(
     if proved is None:
         note(tx, user, LoginResult.WRONG_FACTOR if before else LoginResult.WRONG, origin)
         return None
-    await forgive_all(tx, user, origin)
     note(tx, user, LoginResult.SUCCEEDED, origin)
     methods = all_of(before, proved)
     return await open_session(
