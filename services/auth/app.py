@@ -21,6 +21,8 @@ from services.auth.api.parts import Parts
 from services.auth.commands.leftovers import Memory
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
+from services.auth.commands.proofs import Proving
+from services.auth.commands.second_step import Entrance
 from services.auth.commands.signing_keys import public_keys
 from services.auth.commands.workspaces import Hosting
 from services.auth.consumers import handlers
@@ -28,6 +30,7 @@ from services.auth.device_codes import Authorizing
 from services.auth.forgetting import forgetting
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
+from services.auth.passkeys import RelyingParty
 from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -41,9 +44,16 @@ def _own_keys(db: Database, issuing: Issuing) -> KeySource:
     return read
 
 
+def _relying_party(settings: Settings) -> RelyingParty:
+    return RelyingParty(settings.auth_passkey_rp_id, settings.auth_display_name, settings.auth_passkey_origins)
+
+
 @asynccontextmanager
 async def service(settings: Settings) -> AsyncIterator[Service]:
-    """The context at work. Raises KeyTrouble when the key-encryption key does not open the signing key."""
+    """The context at work. Raises KeyTrouble when the key-encryption key does not open the signing key.
+
+    And ValueError when passkeys could not be used where the settings say.
+    """
     with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue)) as passwords:
         async with (
             database(settings, "auth") as db,
@@ -63,14 +73,17 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                 http = http_app(
                     "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
                 )
+                mailing, lockout = Mailing.of(settings), Lockout.of(settings)
                 http.state.parts = Parts(
                     passwords,
                     issuing,
-                    Mailing.of(settings),
-                    Lockout.of(settings),
+                    mailing,
+                    lockout,
                     Authorizing.of(settings),
                     encryption_,
                     timedelta(days=settings.auth_kyc_valid_days),
                     Hosting.of(settings),
+                    Entrance(issuing, lockout, Proving(encryption_, _relying_party(settings), mailing)),
+                    settings.auth_display_name,
                 )
                 yield Service("auth", http, probes)

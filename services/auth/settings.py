@@ -78,6 +78,12 @@ class Settings(KitSettings):
     """How long a device waits to be approved."""
     auth_device_poll_seconds: Annotated[int, Field(ge=1, le=60)] = 5
     """How long a device waits between two polls."""
+    auth_passkey_rp_id: str = "localhost"
+    """The domain that passkeys are for: that of the pages which ask for them, or one above it. Changing it loses them."""
+    auth_passkey_origins: tuple[str, ...] = ("http://localhost:8000",)
+    """Origins of pages that may ask for passkeys: https, and of that domain."""
+    auth_display_name: Annotated[str, Field(min_length=1, max_length=60)] = "Fillstream"
+    """What authenticators call this installation."""
     auth_verification_url: Annotated[str, Field(pattern=r"^https?://[^?#]+$")] | None = None
     """The page where a person types a device's code; unless named, the API that such a page would ask."""
 

@@ -70,6 +70,16 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "know who it is:",
             "accept-invitation",
         ),
+        MailTemplate.SECOND_FACTOR_CHANGED: Words(
+            "What you log in with beside your password was changed",
+            "An authenticator application, a passkey or the recovery codes of your account were added, replaced or "
+            "removed. If it was not you, change your password, end all sessions, and look at what is set up.",
+        ),
+        MailTemplate.RECOVERY_CODE_USED: Words(
+            "A recovery code was used",
+            "Somebody, probably you, logged in to your account with one of its recovery codes, which works no more. If "
+            "it was not you, change your password, end all sessions, and make new codes.",
+        ),
     }
 )
 

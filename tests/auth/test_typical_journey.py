@@ -18,8 +18,9 @@ from libs.schema.auth import UserRegistered
 from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_role
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
-from tests.auth.builders import a_person, again, issuing, kid_of, log_in, refresh, register, verifier
+from tests.auth.builders import PASSWORD, a_person, again, issuing, kid_of, refresh, register, verifier
 from tests.issuer import ALL_SCOPES, ISSUER
+from tests.second_factor import asking, log_in_as_staff
 from tests.world import Running, World, eventually
 
 
@@ -53,7 +54,7 @@ async def test_a_person_who_logged_in_sees_who_they_are(client: AsyncClient) -> 
         "first_name": "Ada", "last_name": "Lovelace", "avatar_url": None, "phone_number": None, "time_zone": "UTC",
         "language": "en", "preferences": {}, "platform_role": "USER", "is_active": True, "password_changed_at": None,
         "workspace": {"id": person.workspace_id, "name": "Personal", "role": "OWNER"}, "tier": None,
-        "scopes": sorted(set(ALL_SCOPES) - SCOPES_OF_ROLE[PlatformRole.ADMIN]),
+        "scopes": sorted(set(ALL_SCOPES) - SCOPES_OF_ROLE[PlatformRole.ADMIN]), "second_factor_required": False,
     }  # fmt: skip
 
 
@@ -135,7 +136,8 @@ async def test_an_admin_may_write_market_data_from_the_next_login_on(auth: Runni
         await grant_role(tx, "ADA@example.com", PlatformRole.ADMIN)
 
     before = await verifier(client).verify(person.access_token)
-    after = await verifier(client).verify((await log_in(client)).json()["access_token"])
+    tokens = await log_in_as_staff(asking(client), "ada@example.com", PASSWORD)
+    after = await verifier(client).verify(tokens["access_token"])
 
     assert after.scopes - before.scopes == SCOPES_OF_ROLE[PlatformRole.ADMIN] >= {"marketdata:write", "kyc:decide"}
 

@@ -18,6 +18,7 @@ from tests.chaos.client import Client, Refused
 from tests.chaos.crowd import SYMBOLS, WORKSPACES, Crowd, Trader
 from tests.chaos.probe import PROBE, Prober
 from tests.chaos.site import Site
+from tests.second_factor import Json, log_in_as_staff
 
 _WITH_STRATEGY = 5
 _PASSWORD = "correct horse battery staple"
@@ -48,7 +49,7 @@ async def _open_feed(site: Site, client: Client) -> str:
     await _register(client, _FEED)
     async with database(site.where.settings(AuthSettings), "auth") as db, db.work() as tx:
         await grant_role(tx, _FEED, PlatformRole.ADMIN)
-    token = await log_in(client, _FEED)
+    token = await _log_in_as_feed(client)
     for symbol in (*SYMBOLS, PROBE):
         await client.post("/v1/instruments", {"symbol": symbol, "name": symbol}, token)
     return token
@@ -61,7 +62,17 @@ async def _register(client: Client, email: str) -> str:
     return await log_in(client, email)
 
 
-async def log_in(client: Client, email: str = _FEED) -> str:
+async def _log_in_as_feed(client: Client) -> str:
+    """A token that may write market data: with a second factor, as staff have to have one."""
+
+    async def ask(path: str, body: Json, token: str) -> Json:
+        return dict((await client.post(path, body, token)).document)
+
+    tokens = await log_in_as_staff(ask, _FEED, _PASSWORD)
+    return str(tokens["access_token"])
+
+
+async def log_in(client: Client, email: str) -> str:
     """A fresh token."""
     answer = await client.post("/v1/auth/login", {"email": email, "password": _PASSWORD})
     return answer.document["access_token"]

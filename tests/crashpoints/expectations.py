@@ -28,8 +28,8 @@ _TRADES = (
 # So does to ask for a mail again, or to invite somebody.
 _MAY_HAVE_MORE = frozenset(
     {
-        "auth.refresh_token", "auth.session", "auth.login", "auth.mailed_token", "auth.audit_entry", "auth.event_log",
-        "auth.invitation", "notifications.mail",
+        "auth.refresh_token", "auth.session", "auth.login_challenge", "auth.login", "auth.mailed_token", "auth.audit_entry",
+        "auth.event_log", "auth.invitation", "notifications.mail",
     }
 )  # fmt: skip
 # Bars and fills come by topics of their own: a value is told once more when a fill comes after its bar, which is chance.
@@ -41,7 +41,7 @@ _TOLD_AGAIN = """
         SELECT FROM {table} later WHERE later.type = told.type AND later.subject = told.subject
         AND later.occurred_at = told.occurred_at AND later.sequence > told.sequence))
 """
-_NUMBERS = ("sequence", "version", "last_sequence", "signed_sequence")
+_NUMBERS = ("sequence", "version", "last_sequence", "signed_sequence", "last_step")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b")
 # The clock's, not the bars', which end with the day.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+(Z|\+00(:00)?)?")

@@ -20,8 +20,9 @@ from libs.kit.retry import discard
 from libs.schema.marketdata import BarClosed
 from services.auth.commands.staff import grant_role
 from services.auth.model import PlatformRole
-from tests.crashpoints.client import Client
+from tests.crashpoints.client import Client, Refused
 from tests.crashpoints.stage import Stage
+from tests.second_factor import Json, log_in_as_staff
 
 INITIAL_CASH = "10000"
 _PASSWORD = "correct horse battery staple"
@@ -134,7 +135,11 @@ async def register(run: Run) -> None:
 async def log_in(run: Run) -> None:
     async with run.stage.databases["auth"].work() as tx:
         await grant_role(tx, run.email, PlatformRole.ADMIN)
-    session = await run.client.post("/v1/auth/login", "", {"email": run.email, "password": _PASSWORD})
+
+    async def ask(path: str, body: Json, token: str) -> Json:
+        return await run.client.post(path, token, body)
+
+    session = await log_in_as_staff(ask, run.email, _PASSWORD, Refused)
     run.token, run.workspace_id = session["access_token"], UUID(session["workspace_id"])
 
 

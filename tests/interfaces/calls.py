@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from tests.auth.authenticator import ES256, Authenticator, a_key
 from tests.auth.builders import Person as Session
 from tests.auth.builders import bearer
 from tests.interfaces.people import Call, Person
+from tests.second_factor import App, enrol
 
 Maker = Callable[[Person], Awaitable[Call]]
 
@@ -176,6 +179,67 @@ async def an_invitation_to_accept(person: Person) -> Call:
 async def an_invitation_to_decline(person: Person) -> Call:
     host = await _newcomer(await _verified(person))
     return Call(path={"invitation_id": await _invite(host, person.email)})
+
+
+async def an_offered_app(person: Person) -> Call:
+    """The code that confirms an application."""
+    secret = base64.b32decode((await person.made("POST /v1/me/totp", Call()))["secret"])
+    return Call({"code": App(secret).code_of(0)})
+
+
+async def an_app(person: Person) -> Call:
+    """Nothing is said of an application that was set up just now."""
+    await enrol(person.ask, person.everything)
+    return Call()
+
+
+async def a_second_factor(person: Person) -> Call:
+    """A login that waits, and the code that it waits for."""
+    app = await enrol(person.ask, person.everything)
+    known = Call({"email": person.email, "password": person.password})
+    waiting = (await person.send("POST /v1/auth/login", known, {})).raise_for_status().json()
+    return Call({"challenge": waiting["challenge"], "code": app.code()})
+
+
+async def a_proof(person: Person) -> Call:
+    return Call({"refresh_token": (await person.log_in()).refresh_token, "password": person.password})
+
+
+async def a_new_passkey(person: Person) -> Call:
+    return (await _a_made_passkey(person))[1]
+
+
+async def _a_made_passkey(person: Person) -> tuple[Authenticator, Call]:
+    # One person may have only so many.
+    for one in await person.items("/v1/me/passkeys"):
+        if one["name"].startswith("passkey "):
+            gone = Call(path={"passkey_id": one["id"]})
+            await person.send("DELETE /v1/me/passkeys/{passkey_id}", gone, bearer(person.everything))
+    begun = await person.made("POST /v1/me/passkeys/options", Call())
+    device = Authenticator(a_key(ES256), origin="http://localhost:8000")
+    made = {"challenge": begun["challenge"], "credential": device.create(begun["options"])}
+    return device, Call(made | {"name": f"passkey {next(_numbers)}"})
+
+
+async def a_passkey(person: Person) -> Call:
+    _, new = await _a_made_passkey(person)
+    return Call(path={"passkey_id": (await person.made("POST /v1/me/passkeys", new))["id"]})
+
+
+async def a_passkey_to_rename(person: Person) -> Call:
+    return Call({"name": f"renamed {next(_numbers)}"}, path=(await a_passkey(person)).path)
+
+
+async def nobodys_login(_person: Person) -> Call:
+    """Whose login it is, only the passkey says."""
+    return Call({})
+
+
+async def a_passkeys_answer(person: Person) -> Call:
+    device, new = await _a_made_passkey(person)
+    await person.made("POST /v1/me/passkeys", new)
+    asked = (await person.send("POST /v1/auth/passkeys/options", Call({}), {})).raise_for_status().json()
+    return Call({"challenge": asked["challenge"], "credential": device.get(asked["options"])})
 
 
 async def a_change_of_profile(_person: Person) -> Call:

@@ -26,11 +26,11 @@ from libs.kit.settings import Settings
 from services.auth.commands.staff import grant_role
 from services.auth.model import PlatformRole
 from services.auth.settings import Settings as AuthSettings
-from tests.auth.builders import Forger
+from tests.auth.builders import Forger, bearer
 from tests.auth.builders import Person as Session
 from tests.interfaces.expectations import EXPECTATIONS, GATEWAY, ROLES, Scoped
 from tests.interfaces.mailbox import INVITATION, newest_token
-from tests.interfaces.people import Call, Person
+from tests.interfaces.people import Call, Json, Person
 from tests.interfaces.routes import method_of, path_of, served
 from tests.keysets import vault_at
 from tests.orders.builders import a_bar, ahead
@@ -105,6 +105,12 @@ class Premises:
             hashlib.sha256(secret.encode()).digest(),
         )  # fmt: skip
         return f"{person.session.workspace_id}.{secret}"
+
+    async def ask(self, path: str, body: Json, token: str) -> Json:
+        """What is answered to a body that is posted."""
+        answer = await self.send(f"POST {path}", Call(body), bearer(token) if token else {})
+        document: Json = answer.raise_for_status().json()
+        return document
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Ask the database as its administrator."""

@@ -12,12 +12,14 @@ from typing import Any
 
 from httpx2 import AsyncClient, Response
 
+from tests.auth.authenticator import ES256, Authenticator, a_key
 from tests.auth.builders import Person as Session
 from tests.auth.builders import bearer
 from tests.interfaces.leaks import Secret
 from tests.interfaces.people import Call, Mailbox, Person, no_mailbox
 from tests.interfaces.routes import method_of, path_of
 
+_PAGE = "http://localhost:8000"
 _JSON = {"content-type": "application/json"}
 _numbers = count(1)
 
@@ -37,6 +39,8 @@ class Visitors:
     sessions: list[Mapping[str, str]] = field(default_factory=list)
     answers: list[Response] = field(default_factory=list)
     """All but those whose purpose is to hand out tokens."""
+    passkeys: dict[str, Authenticator] = field(default_factory=dict)
+    """Of those who log in by one, by their addresses."""
 
     def keep(self, name: str, secret: str) -> str:
         """Remember a secret."""
@@ -81,8 +85,11 @@ class Visitors:
 
     async def log_in(self, person: Person) -> Person:
         """The person with a new session."""
-        body = {"email": person.email, "password": person.password}
-        session = (await self.ask("POST", "/v1/auth/login", json=body)).raise_for_status().json()
+        if person.email in self.passkeys:
+            session = await self._log_in_by_passkey(self.passkeys[person.email])
+        else:
+            body = {"email": person.email, "password": person.password}
+            session = (await self.ask("POST", "/v1/auth/login", json=body)).raise_for_status().json()
         access, refresh = session["access_token"], session["refresh_token"]
         known = Session(person.session.user_id, person.session.workspace_id, access, refresh, session["session_id"])
         return Person(person.email, person.password, known, access, self.send, self.mailed)
@@ -92,6 +99,20 @@ class Visitors:
         token = await self.mailbox(person, purpose)
         self.keep(f"token of {purpose}", token.partition(".")[2])
         return token
+
+    async def make_passkey(self, person: Person) -> None:
+        """Let the person log in by a passkey from now on, which takes no codes that others use up."""
+        begun = await person.made("POST /v1/me/passkeys/options", Call())
+        device = Authenticator(a_key(ES256), origin=_PAGE)
+        made = {"challenge": begun["challenge"], "credential": device.create(begun["options"]), "name": "own"}
+        await person.made("POST /v1/me/passkeys", Call(made))
+        self.passkeys[person.email] = device
+
+    async def _log_in_by_passkey(self, device: Authenticator) -> dict[str, str]:
+        asked = (await self.ask("POST", "/v1/auth/passkeys/options", json={})).raise_for_status().json()
+        shown = {"challenge": asked["challenge"], "credential": device.get(asked["options"])}
+        session: dict[str, str] = (await self.ask("POST", "/v1/auth/passkeys", json=shown)).raise_for_status().json()
+        return session
 
     async def go_on(self, person: Person) -> None:
         """Refresh, refresh with what is spent, look, log out."""

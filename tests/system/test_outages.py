@@ -25,6 +25,7 @@ from services.marketdata.model import Bar
 from tests.deploy.test_gateway import free_port
 from tests.fillstream.builders import SMALL_WORKSPACES, a_walk, together
 from tests.keysets import keyset_url
+from tests.second_factor import asking, log_in_as_staff
 from tests.system.commands import Program, becomes, fillstream, running
 from tests.world import eventually
 
@@ -111,7 +112,7 @@ async def open_the_feed(site: Site) -> None:
     (await site.client.post("/v1/auth/register", json=FEED)).raise_for_status()
     granted = await fillstream("admin", "create", FEED["email"], **site.where.environment())
     assert granted.status == 0, granted
-    token = (await site.client.post("/v1/auth/login", json=FEED)).json()["access_token"]
+    token = (await log_in_as_staff(asking(site.client), FEED["email"], FEED["password"]))["access_token"]
     site.client.headers["Authorization"] = f"Bearer {token}"
     for symbol in ("AAPL", "IBM"):
         (await site.client.post("/v1/instruments", json={"symbol": symbol, "name": symbol})).raise_for_status()

@@ -12,7 +12,7 @@ from libs.kit.errors import Forbidden
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
-from libs.kit.security import Caller, requires
+from libs.kit.security import Caller, requires, requires_fresh
 from services.auth.commands import devices
 from services.auth.commands.devices import Approval, Denial
 from services.auth.device_codes import UserCode
@@ -25,6 +25,8 @@ _guesses = [per_address("user-code"), per_user("user-code-account")]
 TypedCode = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(examples=["BCDF-GHJK"])]
 # A key that may do less than its owner must not get itself a session that may do everything.
 Approver = Annotated[Caller, Depends(requires("devices:approve"))]
+# A stolen access token lives for minutes; the session of a device that it approved would live for months.
+FreshApprover = Annotated[Caller, Depends(requires_fresh("devices:approve"))]
 
 
 class DeviceShown(BaseModel):
@@ -69,7 +71,7 @@ async def show_device(user_code: Annotated[TypedCode, Query()], caller: Approver
 
 @router.post("/v1/auth/device/approval", dependencies=_guesses)
 async def decide_device(
-    body: DecisionIn, caller: Approver, db: Db, origin: RequestOrigin, cause: RequestCause
+    body: DecisionIn, caller: FreshApprover, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> DeviceShown:
     """Let a device have a session in the workspace of your token, or send it away."""
     if caller.authenticated_at is None:

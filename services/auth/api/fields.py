@@ -34,4 +34,6 @@ Name = Annotated[
 ]
 PresentedToken = Secret[Annotated[str, StringConstraints(max_length=200)]]
 NewPassword = Secret[Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]]
+TypedCode = Secret[Annotated[str, StringConstraints(min_length=1, max_length=100)]]
+"""Six digits of an application, or a recovery code, with or without spaces."""
 PresentedPassword = Secret[Annotated[str, StringConstraints(max_length=MAX_PASSWORD)]]

@@ -118,6 +118,8 @@ class MeOut(PersonOut):
     """The plan that the workspace is on; null in the moments before billing has said it."""
     scopes: list[str]
     """What this token allows."""
+    second_factor_required: bool
+    """Whether the caller's role or this workspace allows less without a second factor: set one up, and log in with it."""
 
 
 @router.get("/v1/me")
@@ -128,7 +130,13 @@ async def me(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> MeOut
         tier = await tiers.tier(tx, caller.tenant_id)
         workspace = WorkspaceOut(id=profile.workspace.id, name=profile.workspace.name, role=profile.role)
         person = PersonOut.of(profile.user)
-    return MeOut(**person.model_dump(), workspace=workspace, tier=tier, scopes=sorted(caller.scopes))
+    return MeOut(
+        **person.model_dump(),
+        workspace=workspace,
+        tier=tier,
+        scopes=sorted(caller.scopes),
+        second_factor_required=profile.second_factor_required,
+    )
 
 
 @router.patch("/v1/me")

@@ -16,11 +16,12 @@ from libs.kit.crypto.encryption import Encryption
 from libs.kit.db import Database
 from libs.kit.errors import Forbidden, Invalid, Overloaded, Unauthenticated
 from libs.kit.http.app import Db
-from libs.kit.security import Caller, authenticated
+from libs.kit.security import Caller, authenticated, fresh
 from libs.schema.event import Cause
 from services.auth.commands import logins
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
+from services.auth.commands.second_step import Entrance
 from services.auth.commands.workspaces import Hosting
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
@@ -40,6 +41,8 @@ class Parts:
     encryption: Encryption
     kyc_holds_for: timedelta
     hosting: Hosting
+    entrance: Entrance
+    display_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,16 @@ async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> 
         return Person(user.id, user.default_workspace_id, caller)
 
 
+async def _fresh_person(
+    person: Annotated[Person, Depends(_person)], _caller: Annotated[Caller, Depends(fresh)]
+) -> Person:
+    return person
+
+
 AllParts = Annotated[Parts, Depends(_parts)]
 Somebody = Annotated[Person, Depends(_person)]
+FreshSomebody = Annotated[Person, Depends(_fresh_person)]
+"""Somebody who has just shown who they are: for what decides how they will the next time (ASVS 5.0, 7.5.1)."""
 
 
 @asynccontextmanager

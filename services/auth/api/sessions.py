@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Unauthenticated
@@ -17,8 +18,9 @@ from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, a_try
 from services.auth.commands import logins, sessions
-from services.auth.commands.logins import Checked
-from services.auth.model import Login, Session, email_key
+from services.auth.commands.logins import Challenged, Checked
+from services.auth.model import Factor, Login, Session, email_key
+from services.auth.model.challenge import LIFETIME
 from services.auth.model.login import NOBODY, LoginResult
 from services.auth.queries import people
 from services.auth.queries import sessions as read
@@ -133,11 +135,33 @@ class LoginOut(BaseModel):
         )
 
 
-@router.post("/v1/auth/login", dependencies=[per_address("login")])
+class ChallengeOut(BaseModel):
+    """A login that needs a second factor."""
+
+    challenge: str
+    """To be sent with it, to `POST /v1/auth/second-factor` or `POST /v1/auth/passkeys`."""
+    methods: list[Factor]
+    """What the person can show."""
+    expires_in: int
+    """Seconds that they have to."""
+
+    @classmethod
+    def of(cls, challenged: Challenged) -> Self:
+        """The challenge as its client sees it."""
+        seconds = int(LIFETIME.total_seconds())
+        return cls(challenge=str(challenged.posed.ticket), methods=list(challenged.factors), expires_in=seconds)
+
+
+@router.post(
+    "/v1/auth/login",
+    response_model=TokensOut,
+    responses={202: {"model": ChallengeOut, "description": "The password is right; a second factor is needed"}},
+    dependencies=[per_address("login")],
+)
 async def login(
     body: LoginIn, db: Db, parts: AllParts, limited: HowLimited, origin: RequestOrigin, cause: RequestCause
-) -> TokensOut:
-    """Exchange an address and its password for tokens."""
+) -> TokensOut | Response:
+    """Exchange an address and its password for tokens; for a challenge, if the person has a second factor."""
     await limited.take("login-account", email_key(body.email))
     async with db.public(cause) as tx:
         await logins.claim_try(tx, parts.lockout, body.email, origin)
@@ -152,6 +176,8 @@ async def login(
         opened = await logins.settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
     if opened is None:
         raise Unauthenticated(_WRONG)
+    if isinstance(opened, Challenged):
+        return JSONResponse(ChallengeOut.of(opened).model_dump(mode="json"), 202)
     return TokensOut.of(opened)
 
 

@@ -1,10 +1,17 @@
-"""What happens at a login? The try is counted, the password checked elsewhere, and then a session opened or refused."""
+"""What happens at a login? The try is counted, the password checked elsewhere, and then it is complete, or half done.
+
+A person with a second factor gets a challenge instead of a session, and what failed before is not forgiven: whoever knows
+a password could otherwise guess codes for ever.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID
 
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
@@ -12,9 +19,11 @@ from libs.kit.errors import RateLimited
 from libs.kit.http.client_address import neighbourhood
 from libs.schema.auth import LockReason
 from services.auth.commands.acts import tell_of_refusal, tell_of_user
+from services.auth.commands.challenges import Posed, pose
 from services.auth.commands.mails import Mailing
+from services.auth.commands.proofs import factors_of
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
-from services.auth.model import Method, User, email_key
+from services.auth.model import Ask, Factor, Method, User, email_key
 from services.auth.model.login import (
     NOBODY,
     Login,
@@ -22,6 +31,7 @@ from services.auth.model.login import (
     Patience,
     account_subject,
     address_subject,
+    codes_subject,
 )
 from services.auth.model.mailed_token import Purpose
 from services.auth.repository import logins, users
@@ -30,6 +40,11 @@ from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 
 _FREE = 3
+_REASONS: Mapping[LoginResult, str] = MappingProxyType({
+    LoginResult.WRONG: "wrong address or password",
+    LoginResult.WRONG_FACTOR: "wrong second factor",
+    LoginResult.SHUT_OUT: "locked, deactivated or deleted",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +76,30 @@ class Checked:
     renewed_hash: str | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """A login whose password was right, and what its person can show to complete it."""
+
+    posed: Posed
+    factors: tuple[Factor, ...]
+
+
 async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> None:
     """Count one more try for an account and from an address. Raises RateLimited when it has to wait, known or not."""
     account, address = _subjects(email, origin)
-    guards = await logins.lock_guards(tx, [account, address])
-    waits = [guards[account].claim(lockout.account, tx.now), guards[address].claim(lockout.address, tx.now)]
+    await _claim(tx, {account: lockout.account, address: lockout.address})
+
+
+async def claim_code(tx: Tx, lockout: Lockout, user: User, origin: Origin) -> None:
+    """The same for a code of a person, whose row `tx` has locked, beside what their password is guarded by."""
+    account, address = _subjects(user.email, origin)
+    patience = {account: lockout.account, address: lockout.address, codes_subject(user.id): lockout.account}
+    await _claim(tx, patience)
+
+
+async def _claim(tx: Tx, patience: Mapping[bytes, Patience]) -> None:
+    guards = await logins.lock_guards(tx, list(patience))
+    waits = [guards[subject].claim(borne, tx.now) for subject, borne in patience.items()]
     longest = max((wait for wait in waits if wait is not None), default=None)
     if longest is not None:
         raise RateLimited(
@@ -73,7 +107,9 @@ async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> Non
         )
 
 
-async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailing, checked: Checked) -> Tokens | None:
+async def settle_try(
+    tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailing, checked: Checked
+) -> Tokens | Challenged | None:
     """Open a session if the password was right and the person may log in; None otherwise, with as much work done.
 
     `tx` is a transaction of the person's home, or of nobody's. The caller commits before it refuses. People are locked
@@ -83,24 +119,29 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
     account, address = _subjects(checked.email, checked.origin)
     guards = await logins.lock_guards(tx, [account, address])
     if user is None or not _still_matches(checked, user):
-        _refuse(tx, checked, LoginResult.WRONG, "wrong address or password")
+        _refuse(tx, checked, LoginResult.WRONG)
         if user is not None and guards[account].failures >= lockout.account.failures:
-            await _lock(tx, lockout, mailing, user, checked.origin)
+            await lock(tx, lockout, mailing, user, checked.origin)
         return None
     if not user.may_log_in(tx.now):
-        _refuse(tx, checked, LoginResult.SHUT_OUT, "locked, deactivated or deleted")
+        _refuse(tx, checked, LoginResult.SHUT_OUT)
         return None
-    guards[account].forgive()
+    _renew_hash(user, checked)
     guards[address].give_back()
-    if (
-        checked.renewed_hash is not None
-        and checked.known is not None
-        and user.password_hash == checked.known.password_hash
-    ):
-        user.rehash_password(checked.renewed_hash)
-    _note(tx, checked, LoginResult.SUCCEEDED)
+    factors = await factors_of(tx, user)
+    if factors:
+        guards[account].give_way(lockout.account, tx.now)
+        return Challenged(await pose(tx, user, Ask.SECOND_FACTOR, (Method.PASSWORD,)), factors)
+    guards[account].forgive()
+    note(tx, user, LoginResult.SUCCEEDED, checked.origin)
     login = Authenticated(user, user.default_workspace_id, tx.now, (Method.PASSWORD,))
     return await open_session(tx, issuing, login, checked.origin)
+
+
+def _renew_hash(user: User, checked: Checked) -> None:
+    known = checked.known
+    if checked.renewed_hash is not None and known is not None and user.password_hash == known.password_hash:
+        user.rehash_password(checked.renewed_hash)
 
 
 def _still_matches(checked: Checked, user: User) -> bool:
@@ -115,6 +156,29 @@ async def forgive(tx: Tx, user: User) -> None:
     (await logins.lock_guards(tx, [subject]))[subject].forgive()
 
 
+async def forgive_all(tx: Tx, user: User, origin: Origin) -> None:
+    """The same for who showed all that they have to; their address only gets back this one try."""
+    account, address = _subjects(user.email, origin)
+    guards = await logins.lock_guards(tx, [account, address, codes_subject(user.id)])
+    guards[account].forgive()
+    guards[codes_subject(user.id)].forgive()
+    guards[address].give_back()
+
+
+async def forgive_codes(tx: Tx, user: User) -> None:
+    """The same for who showed all that they have to, and whose address gets nothing back."""
+    subjects = [account_subject(user.email_key), codes_subject(user.id)]
+    for guard in (await logins.lock_guards(tx, subjects)).values():
+        guard.forgive()
+
+
+async def lock_if_too_many(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
+    """Lock a person, whose row `tx` has locked, after as many failed tries as are borne."""
+    subject = account_subject(user.email_key)
+    if (await logins.lock_guards(tx, [subject]))[subject].failures >= lockout.account.failures:
+        await lock(tx, lockout, mailing, user, origin)
+
+
 async def excuse(tx: Tx, email: str, origin: Origin) -> None:
     """The try that was claimed last did not fail."""
     for guard in (await logins.lock_guards(tx, _subjects(email, origin))).values():
@@ -126,7 +190,8 @@ def _subjects(email: str, origin: Origin) -> tuple[bytes, bytes]:
     return account_subject(email_key(email)), address_subject(network)
 
 
-async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
+async def lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
+    """Let nobody log in as a person, whose row `tx` has locked, for a while, and tell them."""
     told = user.lock(tx.now + lockout.account.pause, LockReason.FAILED_LOGINS, tx.now)
     if told:
         tx.publish(user, *told)
@@ -134,22 +199,26 @@ async def _lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: 
         await mailing.send(tx, user, Purpose.UNLOCK)
 
 
-def _refuse(tx: Tx, checked: Checked, result: LoginResult, reason: str) -> None:
-    _note(tx, checked, result)
+def _refuse(tx: Tx, checked: Checked, result: LoginResult) -> None:
     known = checked.known
     home_id, user_id = (None, None) if known is None else (known.home_id, known.user_id)
-    tell_of_refusal(tx, home_id, user_id, checked.origin, reason)
+    tx.add(_login(home_id, user_id, result, checked.origin, tx.now))
+    tell_of_refusal(tx, home_id, user_id, checked.origin, _REASONS[result])
 
 
-def _note(tx: Tx, checked: Checked, result: LoginResult) -> None:
-    known, origin = checked.known, checked.origin
-    tx.add(
-        Login(
-            tenant_id=NOBODY if known is None else known.home_id,
-            user_id=None if known is None else known.user_id,
-            result=result,
-            device=origin.device,
-            address=origin.address,
-            at=tx.now,
-        )
+def note(tx: Tx, user: User, result: LoginResult, origin: Origin) -> None:
+    """Keep how a try ended, for the person to see; a refusal is in the trail, too."""
+    tx.add(_login(user.default_workspace_id, user.id, result, origin, tx.now))
+    if result is not LoginResult.SUCCEEDED:
+        tell_of_refusal(tx, user.default_workspace_id, user.id, origin, _REASONS[result])
+
+
+def _login(home_id: UUID | None, user_id: UUID | None, result: LoginResult, origin: Origin, at: datetime) -> Login:
+    return Login(
+        tenant_id=home_id or NOBODY,
+        user_id=user_id,
+        result=result,
+        device=origin.device,
+        address=origin.address,
+        at=at,
     )

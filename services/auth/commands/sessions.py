@@ -1,4 +1,4 @@
-"""What happens to a session? It is opened by a login, continued by refresh tokens, and ended."""
+"""What happens to a session? It is opened by a login, continued by refresh tokens, shown anew, and ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Role, Session, User
-from services.auth.repository import devices, sessions, users
+from services.auth.repository import challenges, devices, second_factors, sessions, users
 from services.auth.repository.sessions import Held
 from services.auth.tokens import Grant, Issuing, Ticket
 
@@ -69,7 +69,7 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
     await tx.flush()
     tx.publish(session, *session.open(tx.now))
     tell_of_session(tx, "session.opened", session, origin)
-    return await _issue(tx, issuing, session, _scopes(user, role))
+    return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))
 
 
 class NoLongerAMember(Forbidden):
@@ -86,34 +86,40 @@ async def continue_session(
     One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
     commit before it refuses.
     """
-    taken = await _take_up(tx, mailing, presented, origin)
-    if taken is None:
-        return None
-    user, held = taken
-    role = await users.role_in(tx, user.id, held.session.workspace_id)
-    if role is None:
-        raise NoLongerAMember("you are no member of this workspace any more: switch to another one, or to your own")
-    return await _go_on(tx, issuing, held, _scopes(user, role), origin)
+    continued = await hold(tx, mailing, presented, origin)
+    return None if continued is None else await go_on(tx, issuing, continued, origin)
 
 
 async def switch_session(
     tx: Tx, issuing: Issuing, mailing: Mailing, presented: Ticket, workspace_id: UUID, origin: Origin
 ) -> Tokens | None:
     """The same, for another workspace from now on. Raises NotFound, with nothing used up, where the person is no member."""
-    taken = await _take_up(tx, mailing, presented, origin)
-    if taken is None:
+    continued = await hold(tx, mailing, presented, origin)
+    if continued is None:
         return None
-    user, held = taken
-    role = await users.role_in(tx, user.id, workspace_id)
-    if role is None:
+    session = continued.session
+    if await users.role_in(tx, session.user_id, workspace_id) is None:
         raise NotFound("workspace", workspace_id)
-    held.session.workspace_id = workspace_id
-    tell_of_session(tx, "session.switched", held.session, origin, f"to workspace {workspace_id}")
-    return await _go_on(tx, issuing, held, _scopes(user, role), origin)
+    session.workspace_id = workspace_id
+    tell_of_session(tx, "session.switched", session, origin, f"to workspace {workspace_id}")
+    return await go_on(tx, issuing, continued, origin)
 
 
-async def _take_up(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> tuple[User, Held] | None:
-    """Whose refresh token it is, both locked, if it can be used now; one that comes again ends its session."""
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A session that can be gone on with, by the newest of its refresh tokens, and whose it is; both are locked."""
+
+    user: User
+    held: Held
+
+    @property
+    def session(self) -> Session:
+        """The session alone."""
+        return self.held.session
+
+
+async def hold(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> Continued | None:
+    """The session of a refresh token, not used up yet; None when it is not usable, or was stolen."""
     owner_id = await sessions.owner_of(tx, presented.digest)
     user = None if owner_id is None else await users.lock_user(tx, owner_id)
     held = await sessions.lock_by_token(tx, presented.digest)
@@ -124,13 +130,18 @@ async def _take_up(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) 
         mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
         tell_of_theft(tx, held.session, origin)
         return None
-    return (user, held) if user.is_present and tx.now < held.token.expires_at else None
+    return Continued(user, held) if user.is_present and tx.now < held.token.expires_at else None
 
 
-async def _go_on(tx: Tx, issuing: Issuing, held: Held, scopes: frozenset[str], origin: Origin) -> Tokens:
-    held.token.used_at = tx.now
-    held.session.see(origin, tx.now)
-    return await _issue(tx, issuing, held.session, scopes)
+async def go_on(tx: Tx, issuing: Issuing, continued: Continued, origin: Origin) -> Tokens:
+    """Use up the refresh token, and give the next. Raises NoLongerAMember, and then it is not used up."""
+    user, session = continued.user, continued.session
+    role = await users.role_in(tx, user.id, session.workspace_id)
+    if role is None:
+        raise NoLongerAMember("you are no member of this workspace any more: switch to another one, or to your own")
+    continued.held.token.used_at = tx.now
+    session.see(origin, tx.now)
+    return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))
 
 
 async def close_session(tx: Tx, presented: Ticket, origin: Origin) -> None:
@@ -156,27 +167,36 @@ async def end_every_session(tx: Tx, user_id: UUID, origin: Origin) -> None:
 
 
 async def end_sessions(tx: Tx, user_id: UUID, by: SessionEnd, origin: Origin, spared: UUID | None = None) -> None:
-    """End all sessions of a person, whose row `tx` has locked, but one; devices that they approved get none."""
+    """End all sessions of a person, whose row `tx` has locked, but one; devices that they approved get none.
+
+    Logins that are half done end, too.
+    """
     for session in await _end_open(tx, user_id, by, spared):
         tell_of_session(tx, "session.revoked", session, origin)
 
 
 async def end_sessions_of(tx: Tx, user: User, reason: SessionEnd, by: Actor) -> None:
-    """End all sessions of a person, whose row `tx` has locked, by somebody else's hand."""
+    """The same for all of them, by somebody else's hand."""
     for session in await _end_open(tx, user.id, reason, None):
         tell_act(tx, session.tenant_id, Act("session.revoked", by, Target("session", session.id), reason=reason))
 
 
 async def _end_open(tx: Tx, user_id: UUID, by: SessionEnd, spared: UUID | None) -> list[Session]:
     await devices.deny_approved(tx, user_id)
+    await challenges.void_challenges(tx, user_id)
     ended = [session for session in await sessions.lock_open_sessions(tx, user_id) if session.id != spared]
     for session in ended:
         tx.publish(session, *session.end(by, tx.now))
     return ended
 
 
-def _scopes(user: User, role: Role) -> frozenset[str]:
-    return SCOPES_OF_ROLE[role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
+async def _scopes(tx: Tx, user: User, session: Session, role: Role) -> frozenset[str]:
+    """What the person may do: as staff, and where a workspace demands it, after a second factor alone."""
+    if Method.MULTIPLE_FACTORS in session.methods:
+        return SCOPES_OF_ROLE[role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
+    if await second_factors.is_demanded_in(tx, user.id, session.workspace_id):
+        return frozenset()
+    return SCOPES_OF_ROLE[role]
 
 
 async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[str]) -> Tokens:

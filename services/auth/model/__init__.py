@@ -5,6 +5,7 @@ A workspace has one owner and invites others. A person has a profile, proves who
 
 from services.auth.model.account_state import AccountState
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
+from services.auth.model.challenge import Ask, LoginChallenge
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.invitation import Invitation, InvitationState, Unacceptable
 from services.auth.model.kyc import Kyc
@@ -14,8 +15,10 @@ from services.auth.model.metadata import Base
 from services.auth.model.method import Method
 from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
+from services.auth.model.passkey import Passkey
 from services.auth.model.profile import Profile
 from services.auth.model.roles import MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
+from services.auth.model.second_factor import Factor, KeptRecoveryCode, Totp
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.tier import Tier
@@ -29,21 +32,26 @@ __all__ = [
     "SCOPES_OF_ROLE",
     "STAFF",
     "AccountState",
+    "Ask",
     "AuditChain",
     "AuditEntry",
     "Base",
     "DeviceAuthorization",
     "DeviceState",
+    "Factor",
     "GrantType",
     "Invitation",
     "InvitationState",
+    "KeptRecoveryCode",
     "Kyc",
     "Login",
+    "LoginChallenge",
     "LoginGuard",
     "MailedToken",
     "Membership",
     "Method",
     "OnboardingProgress",
+    "Passkey",
     "PlatformRole",
     "Profile",
     "RefreshToken",
@@ -53,6 +61,7 @@ __all__ = [
     "Session",
     "SigningKey",
     "Tier",
+    "Totp",
     "Unacceptable",
     "User",
     "Workspace",

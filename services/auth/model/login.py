@@ -23,6 +23,8 @@ class LoginResult(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     WRONG = "WRONG"
     """The password was wrong, or nobody has the address."""
+    WRONG_FACTOR = "WRONG_FACTOR"
+    """The password was right, and the second factor was not."""
     SHUT_OUT = "SHUT_OUT"
     """The password was right; the person is locked, deactivated or deleted."""
 
@@ -79,10 +81,20 @@ class LoginGuard(Base):
         """The try that was counted did not fail."""
         self.failures = max(0, self.failures - 1)
 
+    def give_way(self, patience: Patience, at: datetime) -> None:
+        """The try was right, and is the first half of one: the other half does not wait for it, but nothing is forgiven."""
+        self.give_back()
+        self.last_failed_at = min(self.last_failed_at, at - patience.wait_after(self.failures))
+
 
 def account_subject(email_key: str) -> bytes:
     """What the guard of an account is known by."""
     return hashlib.sha256(b"account\0" + email_key.encode()).digest()
+
+
+def codes_subject(user_id: UUID) -> bytes:
+    """What the guard of a person's codes is known by: neither a new password nor a mail makes guessing them free again."""
+    return hashlib.sha256(b"codes\0" + user_id.bytes).digest()
 
 
 def address_subject(address: str | None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from libs.kit.model import Moment, TenantOwned
 from libs.schema.auth import AccessRevoked, SessionCompromised, SessionEnd, SessionOpened, SessionRevoked
 from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
+from services.auth.model.method import Method
 from services.auth.model.roles import one_of
 
 
@@ -60,6 +62,10 @@ class Session(TenantOwned, Base):
     def see(self, origin: Origin, at: datetime) -> None:
         """The person is still there, maybe from elsewhere."""
         self.device, self.address, self.last_seen_at = origin.device, origin.address, at
+
+    def show_anew(self, methods: Sequence[Method], at: datetime) -> None:
+        """The person showed once more who they are, in these ways."""
+        self.authenticated_at, self.methods = at, list(methods)
 
     def end(self, by: SessionEnd, at: datetime) -> list[DomainEvent]:
         """No token of it works any more."""

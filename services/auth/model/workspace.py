@@ -35,7 +35,7 @@ class Workspace(TenantOwned, Base):
     name: Mapped[str]
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("auth.user.id"))
     second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=false(), sort_order=20)
-    """Whether its members need a second factor to do anything in it."""
+    """Whether a member may do nothing here in a session without a second factor."""
 
     def welcome(self, owner: User, at: datetime) -> list[UserRegistered]:
         """Tell that a person registered and this workspace was made for them."""

@@ -103,7 +103,13 @@ class RequestOptions(_Said):
 
 class _Heard(BaseModel):
     # Browsers send more than is asked for, and newer ones more than that.
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        json_schema_extra={"additionalProperties": True},
+    )
 
 
 class _Credential(_Heard):

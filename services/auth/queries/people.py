@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
-from services.auth.model import MailedToken, Role, User, Workspace
+from services.auth.model import STAFF, MailedToken, Role, User, Workspace
 from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
 from services.auth.repository.users import Credentials
@@ -23,6 +23,11 @@ class Profile:
     user: User
     workspace: Workspace
     role: Role
+
+    @property
+    def second_factor_required(self) -> bool:
+        """Whether their role, or the workspace, counts only with a second factor."""
+        return self.user.platform_role in STAFF or self.workspace.second_factor_required
 
 
 async def credentials(tx: Tx, email: str) -> Credentials | None:

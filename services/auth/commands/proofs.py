@@ -1,0 +1,120 @@
+"""Does what somebody shows prove that they are the person? A code is used up; a passkey remembers its use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from libs.kit.acts import Act, Actor, Origin, Target, tell_act
+from libs.kit.crypto.encryption import Encryption
+from libs.kit.db import Tx
+from libs.kit.errors import Unauthenticated
+from libs.schema.audit import ActorKind, ActResult
+from libs.schema.auth import MailTemplate
+from services.auth.commands.acts import tell_of_user
+from services.auth.commands.mails import Mailing
+from services.auth.model import Factor, Method, User
+from services.auth.passkeys import (
+    AuthenticationAnswer,
+    AuthenticationRefused,
+    PasskeyCloned,
+    RelyingParty,
+    verify_authentication,
+)
+from services.auth.recovery import RecoveryCode
+from services.auth.repository import second_factors
+from services.auth.totp import STANDARD
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """How this installation checks second factors."""
+
+    encryption: Encryption
+    party: RelyingParty
+    mailing: Mailing
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCode:
+    """What somebody typed: a one-time password or a recovery code."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPasskey:
+    """What a passkey answered, and what it was asked; None when it was asked nothing, or has answered before."""
+
+    answer: AuthenticationAnswer
+    question: bytes | None
+
+
+Shown: TypeAlias = ShownCode | ShownPasskey
+
+
+async def factors_of(tx: Tx, user: User) -> tuple[Factor, ...]:
+    """What a person can show beside their password; empty when they have no second factor."""
+    ways = {
+        Factor.TOTP: await second_factors.has_totp(tx, user.id),
+        Factor.PASSKEY: await second_factors.count_passkeys(tx, user.id) > 0,
+    }
+    if not any(ways.values()):
+        return ()
+    ways[Factor.RECOVERY_CODE] = await second_factors.count_recovery_codes(tx, user.id) > 0
+    return tuple(factor for factor, there in ways.items() if there)
+
+
+async def prove(tx: Tx, how: Proving, user: User, shown: Shown, origin: Origin) -> tuple[Method, ...] | None:
+    """In which ways a person, whose row `tx` has locked, has shown who they are by this; None when it proves nothing."""
+    if isinstance(shown, ShownPasskey):
+        return await _prove_by_passkey(tx, how, user, shown, origin)
+    digits = "".join(shown.text.split())
+    if digits.isascii() and digits.isdigit() and len(digits) == STANDARD.digits:
+        proved = await _take_one_time_password(tx, how, user, digits)
+    else:
+        proved = await _use_recovery_code(tx, how, user, shown.text, origin)
+    return (Method.ONE_TIME_PASSWORD,) if proved else None
+
+
+async def _take_one_time_password(tx: Tx, how: Proving, user: User, digits: str) -> bool:
+    # Whoever holds a keyring keeps a rotation from destroying the key of what is read next.
+    ring = await how.encryption.keyring(tx, user.default_workspace_id)
+    totp = await second_factors.lock_confirmed(tx, user.id)
+    return totp is not None and totp.take(digits, ring, tx.now)
+
+
+async def _use_recovery_code(tx: Tx, how: Proving, user: User, text: str, origin: Origin) -> bool:
+    try:
+        code = RecoveryCode.parse(text)
+    except Unauthenticated:
+        return False
+    kept = {one.digest: one for one in await second_factors.lock_recovery_codes(tx, user.id)}
+    digest = code.among(user.id, kept)
+    if digest is None:
+        return False
+    kept[digest].used_at = tx.now
+    how.mailing.tell(tx, user, MailTemplate.RECOVERY_CODE_USED)
+    tell_of_user(tx, "recovery_code.used", user, origin)
+    return True
+
+
+async def _prove_by_passkey(
+    tx: Tx, how: Proving, user: User, shown: ShownPasskey, origin: Origin
+) -> tuple[Method, ...] | None:
+    passkey = await second_factors.lock_by_credential(tx, user.id, shown.answer.credential_id)
+    if passkey is None or shown.question is None:
+        return None
+    try:
+        used = verify_authentication(how.party, shown.question, passkey.known, shown.answer)
+    except PasskeyCloned as error:
+        actor, target = Actor(ActorKind.USER, origin=origin), Target("passkey", passkey.id)
+        tell_act(
+            tx, user.default_workspace_id, Act("passkey.used", actor, target, ActResult.REFUSED, error.reason.value)
+        )
+        return None
+    except AuthenticationRefused:
+        return None
+    passkey.use(used, tx.now)
+    # It is held by its person and has checked them: two factors by itself (NIST SP 800-63B, 5.1.9).
+    return Method.PROOF_OF_POSSESSION, Method.MULTIPLE_FACTORS

@@ -1,0 +1,125 @@
+"""What happens after a right password? The person shows a second factor, once, and the login is complete.
+
+Or before one: a passkey that has checked its person is enough by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+from libs.kit.acts import Origin
+from libs.kit.db import Tx
+from services.auth.commands.challenges import Held, hold
+from services.auth.commands.logins import (
+    Lockout,
+    claim_code,
+    claim_try,
+    forgive_all,
+    forgive_codes,
+    lock_if_too_many,
+    note,
+)
+from services.auth.commands.proofs import Proving, Shown, ShownCode, ShownPasskey, prove
+from services.auth.commands.sessions import Authenticated, Tokens, open_session
+from services.auth.model import Ask, Method, User
+from services.auth.model.login import LoginResult
+from services.auth.passkeys import AuthenticationAnswer
+from services.auth.repository import users
+from services.auth.tokens import Issuing, Ticket
+
+
+class NotDone(Enum):
+    """Why a login is not complete."""
+
+    SPENT = auto()
+    """The challenge is not known, or no longer: the login has to begin anew."""
+    WRONG = auto()
+    """What was shown proves nothing, or its person may not log in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """How this installation lets people in."""
+
+    issuing: Issuing
+    lockout: Lockout
+    proving: Proving
+
+
+async def show_code(
+    tx: Tx, entrance: Entrance, presented: Ticket, shown: ShownCode, origin: Origin
+) -> Tokens | NotDone:
+    """Complete a login with a code. The caller commits before it refuses. Raises RateLimited when it has to wait.
+
+    The try is counted before the code is looked at, under the lock of the person's row: many at once are no more than
+    many in turn, and one code opens one session.
+    """
+    held = await hold(tx, presented, Ask.SECOND_FACTOR)
+    if held is None:
+        return NotDone.SPENT
+    await claim_code(tx, entrance.lockout, held.user, origin)
+    held.challenge.attempt()
+    return await _complete(tx, entrance, held, shown, origin)
+
+
+async def show_passkey(
+    tx: Tx, entrance: Entrance, presented: Ticket, answer: AuthenticationAnswer, origin: Origin
+) -> Tokens | NotDone:
+    """The same with a passkey, which the challenge has asked."""
+    held = await hold(tx, presented, Ask.SECOND_FACTOR)
+    if held is None:
+        return NotDone.SPENT
+    await claim_try(tx, entrance.lockout, held.user.email, origin)
+    shown = ShownPasskey(answer, held.challenge.attempt())
+    return await _complete(tx, entrance, held, shown, origin)
+
+
+async def _complete(tx: Tx, entrance: Entrance, held: Held, shown: Shown, origin: Origin) -> Tokens | NotDone:
+    user, challenge = held.user, held.challenge
+    before = tuple(Method(method) for method in challenge.methods)
+    opened = await _enter(tx, entrance, user, shown, before, origin)
+    if opened is None:
+        await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, user, origin)
+        return NotDone.WRONG
+    await forgive_all(tx, user, origin)
+    challenge.close(tx.now)
+    return opened
+
+
+async def log_in_by_passkey(
+    tx: Tx, entrance: Entrance, user_id: UUID, shown: ShownPasskey, origin: Origin
+) -> Tokens | None:
+    """Open a session for whom a passkey names, if it is theirs; `tx` is of their home. None otherwise.
+
+    No try was counted, since there is nothing to guess: so the address gets none back.
+    """
+    user = await users.lock_known(tx, user_id)
+    opened = None if user is None else await _enter(tx, entrance, user, shown, (), origin)
+    if user is not None and opened is not None:
+        await forgive_codes(tx, user)
+    return opened
+
+
+async def _enter(
+    tx: Tx, entrance: Entrance, user: User, shown: Shown, before: tuple[Method, ...], origin: Origin
+) -> Tokens | None:
+    if not user.may_log_in(tx.now):
+        note(tx, user, LoginResult.SHUT_OUT, origin)
+        return None
+    proved = await prove(tx, entrance.proving, user, shown, origin)
+    if proved is None:
+        note(tx, user, LoginResult.WRONG_FACTOR if before else LoginResult.WRONG, origin)
+        return None
+    note(tx, user, LoginResult.SUCCEEDED, origin)
+    methods = all_of(before, proved)
+    return await open_session(
+        tx, entrance.issuing, Authenticated(user, user.default_workspace_id, tx.now, methods), origin
+    )
+
+
+def all_of(before: tuple[Method, ...], proved: tuple[Method, ...]) -> tuple[Method, ...]:
+    """Every way in which somebody has shown who they are, and that these are several factors if they are."""
+    several = (Method.MULTIPLE_FACTORS,) if before else ()
+    return tuple(dict.fromkeys((*before, *proved, *several)))

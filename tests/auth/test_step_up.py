@@ -1,0 +1,133 @@
+"""Showing once more who one is: all that a login takes, for the session that goes on, and no way around the guards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from httpx2 import AsyncClient, Response
+
+from libs.schema.audit import ActResult, SecurityActed
+from libs.schema.auth import MailTemplate, SessionCompromised, UserLocked
+from services.auth.commands.staff import grant_admin
+from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
+from tests.auth.builders import EMAIL, PASSWORD, Person, a_person, bearer, mails, refresh, verifier
+from tests.auth.test_lockout import forget_the_waits
+from tests.second_factor import App, asking, enrol
+from tests.world import Running, World
+
+
+@pytest.fixture
+async def ada(client: AsyncClient, world: World) -> Person:
+    """Somebody who logged in an hour ago."""
+    person = await a_person(client)
+    await world.fetch("UPDATE auth.session SET authenticated_at = now() - interval '1 hour'")
+    return person
+
+
+@pytest.fixture
+async def app(client: AsyncClient, ada: Person) -> App:
+    """The application of Ada, who set it up when she had just logged in."""
+    return await enrol(asking(client), ada.access_token)
+
+
+async def step_up(client: AsyncClient, token: str, **shown: str) -> Response:
+    return await client.post("/v1/auth/step-up", json={"refresh_token": token} | shown)
+
+
+async def test_a_password_makes_a_session_fresh(client: AsyncClient, ada: Person) -> None:
+    answer = await step_up(client, ada.refresh_token, password=PASSWORD)
+
+    assert answer.status_code == 200, answer.text
+    caller = await verifier(client).verify(answer.json()["access_token"])
+    assert caller.authenticated_at is not None
+    assert datetime.now(UTC) - caller.authenticated_at < timedelta(minutes=1)
+    assert answer.json()["session_id"] == ada.session_id
+    fresh = await client.post("/v1/me/totp", headers=bearer(answer.json()["access_token"]))
+    assert fresh.status_code == 201
+
+
+async def test_what_is_dangerous_says_how_to_go_on(client: AsyncClient, ada: Person) -> None:
+    stale = (await refresh(client, ada.refresh_token)).json()["access_token"]
+
+    answer = await client.post("/v1/me/totp", headers=bearer(stale))
+
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:fillstream:problem:step-up-required")
+    assert "/v1/auth/step-up" in answer.json()["detail"]
+
+
+async def test_whoever_has_a_second_factor_shows_both(client: AsyncClient, ada: Person, app: App) -> None:
+    password_alone = await step_up(client, ada.refresh_token, password=PASSWORD)
+    code_alone = await step_up(client, ada.refresh_token, code=app.code_of(0))
+    both = await step_up(client, ada.refresh_token, password=PASSWORD, code=app.code())
+
+    assert [answer.status_code for answer in (password_alone, code_alone, both)] == [422, 422, 200]
+    assert (await verifier(client).verify(both.json()["access_token"])).methods == {"pwd", "otp", "mfa"}
+
+
+async def test_stepping_up_after_setting_one_up_gives_what_it_is_for(
+    client: AsyncClient, auth: Running, ada: Person, app: App
+) -> None:
+    async with auth.db.work() as tx:
+        await grant_admin(tx, EMAIL)
+
+    answer = await step_up(client, ada.refresh_token, password=PASSWORD, code=app.code())
+
+    scopes = (await verifier(client).verify(answer.json()["access_token"])).scopes
+    assert scopes == SCOPES_OF_ROLE[Role.OWNER] | SCOPES_OF_ROLE[PlatformRole.ADMIN]
+
+
+@pytest.mark.parametrize("wrong", ["password", "code"])
+async def test_nothing_wrong_steps_up(client: AsyncClient, ada: Person, app: App, wrong: str) -> None:
+    shown = {"password": PASSWORD, "code": app.code()} | {wrong: "000000"}
+
+    answer = await step_up(client, ada.refresh_token, **shown)
+
+    assert answer.status_code == 401
+    assert (await refresh(client, ada.refresh_token)).status_code == 200, "the session goes on as it was"
+
+
+async def test_a_code_that_opened_a_session_does_not_step_up_another(
+    client: AsyncClient, ada: Person, app: App
+) -> None:
+    code = app.code()
+    first = (await step_up(client, ada.refresh_token, password=PASSWORD, code=code)).json()
+
+    again = await step_up(client, first["refresh_token"], password=PASSWORD, code=code)
+
+    assert again.status_code == 401
+
+
+async def test_guessing_here_is_guessing_at_a_login(client: AsyncClient, world: World, ada: Person) -> None:
+    for _ in range(10):
+        assert (await step_up(client, ada.refresh_token, password="not it")).status_code == 401
+        await forget_the_waits(world)
+
+    assert (await step_up(client, ada.refresh_token, password=PASSWORD)).status_code in {401, 429}
+    await world.expect(UserLocked, 1)
+
+
+async def test_a_refresh_token_that_was_used_ends_its_session(client: AsyncClient, world: World, ada: Person) -> None:
+    later = (await refresh(client, ada.refresh_token)).json()
+
+    answer = await step_up(client, ada.refresh_token, password=PASSWORD)
+
+    assert answer.status_code == 401
+    await world.expect(SessionCompromised, 1)
+    await mails(world, MailTemplate.SESSION_COMPROMISED)
+    assert (await refresh(client, later["refresh_token"])).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["x", "00000000-0000-0000-0000-000000000000.x"])
+async def test_nobodys_session_is_not_stepped_up(client: AsyncClient, token: str) -> None:
+    assert (await step_up(client, token, password=PASSWORD)).status_code == 401
+
+
+async def test_both_ends_are_in_the_trail(client: AsyncClient, world: World, ada: Person) -> None:
+    await step_up(client, ada.refresh_token, password="not it")
+    await step_up(client, ada.refresh_token, password=PASSWORD)
+    await world.settled("auth")
+
+    acts = [told.event for told in world.published(SecurityActed) if told.event.act == "session.stepped_up"]
+
+    assert [act.result for act in acts] == [ActResult.REFUSED, ActResult.SUCCEEDED]
