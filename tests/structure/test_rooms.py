@@ -16,6 +16,7 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
+    ("auth", "contact"): "how people are reached and called, for whatever takes them in",
     ("auth", "device_codes"): "what the two codes of a device look like, and how long they live",
     ("auth", "audit"): "canonical JSON, the chain of hashes and its signed heads",
     ("auth", "heads"): "the task that signs the heads of audit trails and tells them",
