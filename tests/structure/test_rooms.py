@@ -29,6 +29,7 @@ OWN_ROOMS = {
     ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",
     ("auth", "totp"): "one-time codes of RFC 6238",
+    ("auth", "user_files"): "people from files, read whole before any is made",
     ("billing", "expiry"): "the task that ends trials when their time is over",
     ("marketdata", "csv_bars"): "bars from files, read whole before any is kept",
     ("notifications", "letters"): "what mails say",

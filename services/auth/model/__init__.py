@@ -5,6 +5,7 @@ A person has a profile, proves who they are, and is led through the first steps;
 
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.device import DeviceAuthorization, DeviceState
+from services.auth.model.imported import ImportedPerson
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceAuthorization",
     "DeviceState",
     "GrantType",
+    "ImportedPerson",
     "Kyc",
     "Login",
     "LoginGuard",
