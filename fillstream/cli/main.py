@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from fillstream.cli import admin, audit, bars, dead_letters, documents, events, keys, login, running, upkeep
+from fillstream.cli import admin, audit, bars, dead_letters, documents, events, keys, login, running, upkeep, users
 from fillstream.cli.shell import fail
 from libs.kit.errors import FillstreamError
 
@@ -29,6 +29,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(admin.app, name="admin")
+app.add_typer(users.app, name="users")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.add_typer(audit.app, name="audit")

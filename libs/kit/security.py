@@ -21,6 +21,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
+from libs.kit.checked_tokens import Checked, CheckedTokens
 from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
 from libs.kit.ids import uuid_of
@@ -90,6 +91,9 @@ class TokenVerifier:
     issuer: str
     audience: str
     revoked: Revocations = field(default_factory=Revocations)
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970."""
+    _checked: CheckedTokens[Caller] = field(default_factory=CheckedTokens)
     _keys: KeySet = field(default_factory=lambda: KeySet([]))
     _fetched_at: float = float("-inf")
     _failed_at: float = float("-inf")
@@ -97,25 +101,35 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller. Raises Unauthenticated when the token is not one of ours, or not for us, or not now."""
+        await self._refresh_if_older_than(_REFRESH_SECONDS)
         try:
-            claims = await self._claims(token)
-            caller = Caller(
-                uuid_of(claims["sub"]),
-                uuid_of(claims["tid"]),
-                frozenset(claims["scope"].split()),
-                uuid_of(claims["jti"]),
-                _moment(claims["iat"]),
-                _moment(claims["exp"]),
-                uuid_of(claims["sid"]) if "sid" in claims else None,
-                _moment(claims["auth_time"]) if "auth_time" in claims else None,
-                _methods(claims.get("amr", [])),
-                uuid_of(claims["client_id"]) if "client_id" in claims else None,
-            )
-            self._refuse_revoked(caller.granted)
+            checked = self._checked.find(token, int(self.clock())) or await self._check(token)
+            self._refuse_revoked(checked.caller.granted)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             detail = "the access token is not valid, or no longer"
             raise Unauthenticated(detail) from error
-        return caller
+        return checked.caller
+
+    async def _check(self, token: str) -> Checked[Caller]:
+        """What a token says that nobody has shown lately. Raises what `verify` tells as Unauthenticated."""
+        claims = await self._claims(token)
+        caller = Caller(
+            uuid_of(claims["sub"]),
+            uuid_of(claims["tid"]),
+            frozenset(claims["scope"].split()),
+            uuid_of(claims["jti"]),
+            _moment(claims["iat"]),
+            _moment(claims["exp"]),
+            uuid_of(claims["sid"]) if "sid" in claims else None,
+            _moment(claims["auth_time"]) if "auth_time" in claims else None,
+            _methods(claims.get("amr", [])),
+            uuid_of(claims["client_id"]) if "client_id" in claims else None,
+        )
+        begins = max(float(claims["iat"]), float(claims.get("nbf", claims["iat"]))) - _LEEWAY_SECONDS
+        checked = Checked(caller, begins, float(claims["exp"]) + _LEEWAY_SECONDS)
+        # Nothing was awaited since the signature was checked, so that the keys are still those.
+        self._checked.keep(token, checked)
+        return checked
 
     @contextmanager
     def watched(self, caller: Caller, over: Callable[[], None]) -> Iterator[None]:
@@ -137,7 +151,6 @@ class TokenVerifier:
             raise ValueError(msg)
 
     async def _claims(self, token: str) -> dict[str, str]:
-        await self._refresh_if_older_than(_REFRESH_SECONDS)
         try:
             decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
         except InvalidKeyIdError:
@@ -148,6 +161,7 @@ class TokenVerifier:
             msg = "not an access token"
             raise ValueError(msg)
         registry = jwt.JWTClaimsRegistry(
+            now=lambda: int(self.clock()),
             leeway=_LEEWAY_SECONDS,
             iss={"essential": True, "value": self.issuer},
             aud={"essential": True, "value": self.audience},
@@ -172,13 +186,21 @@ class TokenVerifier:
 
     async def _refresh(self) -> None:
         try:
-            self._keys = await self.source()
+            keys = await self.source()
+            if _published(keys) != _published(self._keys):
+                self._checked.forget()
+            self._keys = keys
         except (httpx2.HTTPError, ValueError, TypeError, KeyError, JoseError) as error:
             log.warning("keys_unavailable", error=repr(error))
             self._failed_at = time.monotonic()
             if not self._keys.keys:
                 return
         self._fetched_at = time.monotonic()
+
+
+def _published(keys: KeySet) -> list[dict[str, object]]:
+    """What can be known of keys, so that two sets can be compared."""
+    return [dict(key.as_dict(private=False)) for key in keys.keys]
 
 
 def _moment(seconds: str | float) -> datetime:

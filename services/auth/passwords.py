@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import sys
 import threading
@@ -15,7 +16,8 @@ from typing import TypeVar
 
 import bcrypt
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import VerificationError, VerifyMismatchError
+from argon2.low_level import Type, verify_secret
 
 from libs.kit.errors import Overloaded
 from services.auth.strength import Weakness, weakness
@@ -26,6 +28,16 @@ T = TypeVar("T")
 _MEMORY_KIB = 19_456
 _PASSES = 2
 _LANES = 1
+_ARGON2ID = re.compile(
+    r"(?P<kind>\$argon2id\$v=(16|19))\$m=(?P<memory>[1-9][0-9]{0,6}),t=(?P<passes>[1-9][0-9]{0,3}),"
+    r"p=(?P<lanes>[1-9][0-9]?)(?P<rest>\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86})"
+)
+_BCRYPT = re.compile(r"(?P<kind>\$2[aby]\$)(?P<rounds>[0-9]{2})(?P<rest>\$[./A-Za-z0-9]{53})")
+_MOST_MEMORY_KIB = 256 * 1024
+# All passes together.
+_MOST_WORK_KIB = 1024 * 1024
+_MOST_LANES = 16
+_LEAST_ROUNDS, _MOST_ROUNDS = 4, 14
 _BCRYPT_PREFIXES = ("$2a$", "$2b$", "$2y$")
 # Bcrypt never saw more of a password, wherever the hash was made.
 _BCRYPT_BYTES = 72
@@ -40,18 +52,37 @@ def _bytes_of(password: str) -> bytes:
 
 
 def is_known_hash(text: str) -> bool:
-    """Whether it is a hash that passwords can be checked against: argon2id's or bcrypt's, whole."""
-    if text.startswith(_BCRYPT_PREFIXES):
-        try:
-            bcrypt.checkpw(b"", text.encode())
-        except ValueError:
-            return False
-        return True
-    if not text.startswith("$argon2id$"):
+    """Whether it is a hash that passwords can be checked against: argon2id's or bcrypt's, whole.
+
+    One that would take a thread for longer than about a second, or more than 256 MiB, is none.
+    """
+    return _is_argon2id(text) or _is_bcrypt(text)
+
+
+def _is_argon2id(text: str) -> bool:
+    found = _ARGON2ID.fullmatch(text)
+    if found is None:
+        return False
+    memory, passes, lanes = (int(found[name]) for name in ("memory", "passes", "lanes"))
+    if not 8 * lanes <= memory <= _MOST_MEMORY_KIB or memory * passes > _MOST_WORK_KIB or lanes > _MOST_LANES:
         return False
     try:
-        PasswordHasher().check_needs_rehash(text)
-    except InvalidHashError:
+        # Whether salt and hash are whole does not depend on the work.
+        verify_secret(f"{found['kind']}$m=8,t=1,p=1{found['rest']}".encode(), b"", Type.ID)
+    except VerifyMismatchError:
+        return True
+    except VerificationError:
+        return False
+    return True
+
+
+def _is_bcrypt(text: str) -> bool:
+    found = _BCRYPT.fullmatch(text)
+    if found is None or not _LEAST_ROUNDS <= int(found["rounds"]) <= _MOST_ROUNDS:
+        return False
+    try:
+        bcrypt.checkpw(b"", f"{found['kind']}{_LEAST_ROUNDS:02}{found['rest']}".encode())
+    except ValueError:
         return False
     return True
 

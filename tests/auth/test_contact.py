@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 from pydantic import TypeAdapter, ValidationError
 
-from services.auth.api.contact import AvatarUrl, Language, Phone, TimeZone, Username
+from services.auth.contact import AvatarUrl, Language, Phone, TimeZone, Username
 from services.auth.model import is_reserved, username_key
 
 PHONE: TypeAdapter[str] = TypeAdapter(Phone)

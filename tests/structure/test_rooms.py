@@ -16,6 +16,7 @@ ROOMS = {
 }  # fmt: skip
 
 OWN_ROOMS = {
+    ("auth", "contact"): "how people are reached and called, for whatever takes them in",
     ("auth", "device_codes"): "what the two codes of a device look like, and how long they live",
     ("auth", "audit"): "canonical JSON, the chain of hashes and its signed heads",
     ("auth", "heads"): "the task that signs the heads of audit trails and tells them",
@@ -29,6 +30,7 @@ OWN_ROOMS = {
     ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",
     ("auth", "totp"): "one-time codes of RFC 6238",
+    ("auth", "user_files"): "people from files, read whole before any is made",
     ("billing", "expiry"): "the task that ends trials when their time is over",
     ("marketdata", "csv_bars"): "bars from files, read whole before any is kept",
     ("notifications", "letters"): "what mails say",

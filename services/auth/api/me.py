@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.security import Caller, authenticated
 from libs.schema.values import UtcDatetime
-from services.auth.api.contact import AvatarUrl, Language, Phone, TimeZone, Username
 from services.auth.api.fields import Name
 from services.auth.api.parts import Somebody
 from services.auth.commands import people
+from services.auth.contact import AvatarUrl, Language, Phone, TimeZone, Username
 from services.auth.model import PlatformRole, Role, User
 from services.auth.queries import people as read
 from services.auth.queries import tiers

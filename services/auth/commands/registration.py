@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from libs.kit.acts import Origin
@@ -9,7 +10,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import Conflict
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
-from services.auth.model import Membership, Role, Workspace
+from services.auth.model import Membership, Role, User, Workspace
 from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
 from services.auth.repository.users import NewUser
@@ -17,13 +18,16 @@ from services.auth.repository.users import NewUser
 DEFAULT_WORKSPACE_NAME = "Personal"
 
 
-async def register(
-    tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, workspace_name: str | None, origin: Origin
-) -> Workspace:
-    """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken.
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who was made just now, and their home."""
 
-    A mail goes out that proves the address.
-    """
+    user: User
+    workspace: Workspace
+
+
+async def make_person(tx: Tx, new: NewUser, workspace_id: UUID, workspace_name: str | None) -> Newcomer:
+    """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken."""
     user = await users.insert_user(tx, new, workspace_id)
     if user is None:
         raise Conflict("this e-mail address is registered already", slug="email-taken")
@@ -33,6 +37,14 @@ async def register(
     await tx.flush()
     tx.add(Membership(tenant_id=workspace_id, user_id=user.id, role=Role.OWNER))
     tx.publish(workspace, *workspace.welcome(user, tx.now))
-    await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
-    tell_of_user(tx, "user.registered", user, origin)
-    return workspace
+    return Newcomer(user, workspace)
+
+
+async def register(
+    tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, workspace_name: str | None, origin: Origin
+) -> Workspace:
+    """Make a person, as `make_person` does. A mail goes out that proves the address."""
+    made = await make_person(tx, new, workspace_id, workspace_name)
+    await mailing.send(tx, made.user, Purpose.VERIFY_EMAIL)
+    tell_of_user(tx, "user.registered", made.user, origin)
+    return made.workspace

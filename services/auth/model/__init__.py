@@ -7,6 +7,7 @@ from services.auth.model.account_state import AccountState
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.challenge import Ask, LoginChallenge
 from services.auth.model.device import DeviceAuthorization, DeviceState
+from services.auth.model.imported import ImportedPerson
 from services.auth.model.invitation import Invitation, InvitationState, Unacceptable
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
@@ -40,6 +41,7 @@ __all__ = [
     "DeviceState",
     "Factor",
     "GrantType",
+    "ImportedPerson",
     "Invitation",
     "InvitationState",
     "KeptRecoveryCode",

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
 from libs.kit.db import Tx
 from services.auth.model.login import LoginGuard
+
+# SQLAlchemy would compile a statement of several rows anew at each login.
+_INSERT = """
+    INSERT INTO login_guard (subject, failures, last_failed_at)
+    SELECT subject, 0, $2 FROM unnest($1::bytea[]) AS new (subject) ON CONFLICT DO NOTHING
+"""
 
 
 async def lock_guards(tx: Tx, subjects: Sequence[bytes]) -> dict[bytes, LoginGuard]:
     """The guards of these subjects, locked in one order until the transaction ends."""
     ordered = sorted(set(subjects))
-    fresh = [{"subject": subject, "failures": 0, "last_failed_at": tx.now} for subject in ordered]
     while True:
-        await tx.execute(insert(LoginGuard).values(fresh).on_conflict_do_nothing())
+        await tx.fetch(_INSERT, ordered, tx.now)
         found = await tx.scalars(
             select(LoginGuard).where(LoginGuard.subject.in_(ordered)).order_by(LoginGuard.subject).with_for_update()
         )

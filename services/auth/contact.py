@@ -1,4 +1,4 @@
-"""How can somebody be reached and called? Phones, time zones, languages, usernames and pictures, checked as they come in.
+"""How can somebody be reached and called? Addresses, names, phones, time zones, languages and pictures, checked as they come in.
 
 Each type's JSON schema says the form of what is accepted; what only a table can tell (a number that no network has, a
 zone that does not exist) is refused with a reason. What comes out goes in again unchanged.
@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 import langcodes
 import phonenumbers
+from email_validator import EmailNotValidError, validate_email
 from langcodes.tag_parser import LanguageTagError
 from phonenumbers import NumberParseException, PhoneNumberFormat
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, UrlConstraints, ValidationError
@@ -24,6 +25,13 @@ MAX_URL = 2048
 _NO_ZONES = frozenset({"Factory", "localtime"})
 # Codes of ISO 639 for no language in particular: nobody can be written to in them.
 _NO_LANGUAGES = frozenset({None, "mis", "mul", "und", "zxx"})
+
+
+def _address(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"is not an e-mail address: {error}") from None
 
 
 def _e164(value: str) -> str:
@@ -79,6 +87,21 @@ def _picture(value: str) -> str:
         raise ValueError("is too long once it is escaped")
     return str(url)
 
+
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254),
+    AfterValidator(_address),
+    Field(json_schema_extra={"format": "email"}),
+]
+
+# No control characters, and something beside spaces; those around it are taken away afterwards, so that what the document
+# says of a name holds for what is sent.
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=150, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"),
+    AfterValidator(lambda name: name.strip(" ")),
+]
 
 Phone = Annotated[
     str,
