@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     """`address[,network/bits...]`: who is believed when `X-Forwarded-For` says where a request comes from."""
     rate_limit_scale: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """How many times each rate limit's quota is let through: 1, unless a test sends what many people would."""
+    api_key_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1_200
+    """How many requests of one API key's programs a context takes, at all of its replicas together."""
     token_issuer: str = "fillstream"  # noqa: S105 a name, not a secret
     token_audience: str = "fillstream"  # noqa: S105 a name, not a secret
     jwks_url: str = "http://127.0.0.1:8000/.well-known/jwks.json"

@@ -8,6 +8,9 @@ from types import MappingProxyType
 from libs.schema.audit import AuditHeadPublished, SecurityActed
 from libs.schema.auth import (
     AccessRevoked,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    ApiKeyRotated,
     EmailVerified,
     KycExpired,
     KycRejected,
@@ -67,6 +70,9 @@ EVENTS: tuple[type[DomainEvent], ...] = (
     KycExpired,
     KycWithdrawn,
     OnboardingCompleted,
+    ApiKeyCreated,
+    ApiKeyRotated,
+    ApiKeyRevoked,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,

@@ -26,6 +26,7 @@ from services.auth.device_codes import Authorizing
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passwords import Passwords
+from services.auth.program_keys import KeyRules
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 
@@ -67,5 +68,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Authorizing.of(settings),
                     encryption_,
                     timedelta(days=settings.auth_kyc_valid_days),
+                    KeyRules.of(settings),
                 )
                 yield Service("auth", http, probes)

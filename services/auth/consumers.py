@@ -8,12 +8,14 @@ from datetime import UTC
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.schema.audit import INSTALLATION, SecurityActed
-from libs.schema.auth import PasswordResetRequested
+from libs.schema.auth import ApiKeyCreated, PasswordResetRequested, UserDeactivated, UserDeleted
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import audit, passwords
+from services.auth.commands import api_keys, audit, passwords, programs
+from services.auth.commands.api_keys import Made
 from services.auth.commands.mails import Mailing
 from services.auth.commands.passwords import Asked
+from services.auth.commands.programs import ShutOut
 from services.auth.commands.tiers import change_tiers
 from services.auth.model import SecurityAct
 from services.auth.repository.tiers import Plan
@@ -57,6 +59,18 @@ async def remember_tiers(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]
     await change_tiers(tx, [Plan(one.event.workspace_id, one.event.plan, one.sequence) for one in changed])
 
 
+@on(UserDeactivated)
+async def end_access_of_deactivated(tx: Tx, envelopes: Sequence[Envelope[UserDeactivated]]) -> None:
+    """A deactivated person's programs have tokens, too."""
+    await programs.end_access(tx, [ShutOut(e.event.user_id, e.event.workspace_id, e.follow()) for e in envelopes])
+
+
+@on(UserDeleted)
+async def end_access_of_deleted(tx: Tx, envelopes: Sequence[Envelope[UserDeleted]]) -> None:
+    """So have those of a deleted one."""
+    await programs.end_access(tx, [ShutOut(e.event.user_id, e.event.workspace_id, e.follow()) for e in envelopes])
+
+
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
@@ -66,4 +80,10 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (record_acts, remember_tiers, send_resets)
+    @on(ApiKeyCreated)
+    async def write_of_keys(tx: Tx, envelopes: Sequence[Envelope[ApiKeyCreated]]) -> None:
+        """Whoever gets a key that they did not ask for hears of it."""
+        await api_keys.write_of_keys(tx, Mailing.of(settings), [Made(e.event.user_id, e.follow()) for e in envelopes])
+
+    own = (send_resets, write_of_keys)
+    return (record_acts, remember_tiers, end_access_of_deactivated, end_access_of_deleted, *own)

@@ -51,6 +51,11 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "A token of one of your sessions was used twice, so somebody may have copied it. The session was ended; "
             "log in again, and look at your other sessions.",
         ),
+        MailTemplate.API_KEY_CREATED: Words(
+            "A new API key acts for you",
+            "An API key was made with which programs can act for you. If it was not you, revoke it, and change your "
+            "password.",
+        ),
     }
 )
 

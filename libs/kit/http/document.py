@@ -39,7 +39,11 @@ _HEADERS: Mapping[str, Document] = MappingProxyType(
             "required": True,
             "schema": {"type": "string", "format": "uuid"},
         },
-        "WWW-Authenticate": {"description": "How to log in.", "required": True, "schema": {"const": "Bearer"}},
+        "WWW-Authenticate": {
+            "description": "How to log in.",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^(Bearer|Basic)"},
+        },
         "Retry-After": {
             "description": "Seconds after which to try again.",
             "required": True,

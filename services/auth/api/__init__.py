@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from services.auth.api import (
+    api_keys,
     audit,
     devices,
     kyc,
@@ -28,6 +29,7 @@ for _part in (
     signing_keys,
     oauth,
     devices,
+    api_keys,
     audit,
 ):
     router.routes.extend(_part.router.routes)

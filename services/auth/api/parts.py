@@ -23,6 +23,7 @@ from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
+from services.auth.program_keys import KeyRules
 from services.auth.queries import people
 from services.auth.tokens import Issuing, Ticket
 
@@ -38,6 +39,7 @@ class Parts:
     authorizing: Authorizing
     encryption: Encryption
     kyc_holds_for: timedelta
+    key_rules: KeyRules
 
 
 @dataclass(frozen=True, slots=True)

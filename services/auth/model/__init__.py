@@ -3,6 +3,7 @@
 A person has a profile, proves who they are, and is led through the first steps; billing says which tier a workspace has.
 """
 
+from services.auth.model.api_key import ApiKey
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.kyc import Kyc
@@ -13,7 +14,7 @@ from services.auth.model.method import Method
 from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
 from services.auth.model.profile import Profile
-from services.auth.model.roles import MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
+from services.auth.model.roles import MAY_GRANT, PROGRAM_SCOPES, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.tier import Tier
@@ -24,8 +25,10 @@ from services.auth.model.workspace import Membership, Workspace
 __all__ = [
     "CLIENTS",
     "MAY_GRANT",
+    "PROGRAM_SCOPES",
     "SCOPES_OF_ROLE",
     "STAFF",
+    "ApiKey",
     "AuditChain",
     "AuditEntry",
     "Base",

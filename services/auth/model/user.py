@@ -63,6 +63,7 @@ class User(Versioned, Base):
         UniqueConstraint("email_key", name="user_email_key"),
         UniqueConstraint("username_key", name="user_username_key"),
         CheckConstraint(one_of("platform_role", PlatformRole), name="user_platform_role"),
+        CheckConstraint(one_of("lock_reason", LockReason), name="user_lock_reason"),
     )
 
     email: Mapped[str]
@@ -86,6 +87,8 @@ class User(Versioned, Base):
     password_changed_at: Mapped[Moment | None] = mapped_column(sort_order=20)
     locked_until: Mapped[Moment | None] = mapped_column(sort_order=20)
     deleted_at: Mapped[Moment | None] = mapped_column(sort_order=20)
+    lock_reason: Mapped[str | None] = mapped_column(sort_order=20)
+    """Why the last lock was made."""
 
     @property
     def tenant(self) -> UUID | None:
@@ -100,6 +103,14 @@ class User(Versioned, Base):
     def may_log_in(self, at: datetime) -> bool:
         """Whether a right password opens a session: a lock stops this, and nothing else."""
         return self.is_present and (self.locked_until is None or self.locked_until <= at)
+
+    def may_be_acted_for(self, at: datetime) -> bool:
+        """Whether programs may act for the person. Guessing a password stops none: it would be a way to stop them all."""
+        return self.is_present and not self._is_locked_by_support(at)
+
+    def _is_locked_by_support(self, at: datetime) -> bool:
+        locked = self.locked_until is not None and at < self.locked_until
+        return locked and self.lock_reason == LockReason.SUPPORT
 
     def details(self) -> PersonalDetails:
         """What they say of themselves."""
@@ -164,6 +175,8 @@ class User(Versioned, Base):
 
     def lock(self, until: datetime, reason: LockReason, at: datetime) -> list[DomainEvent]:
         """Let nobody log in until then; a longer lock stays."""
+        if not self._is_locked_by_support(at):
+            self.lock_reason = reason
         if self.locked_until is not None and self.locked_until >= until:
             return []
         self.locked_until = until

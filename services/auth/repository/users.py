@@ -71,6 +71,11 @@ async def find_user(tx: Tx, email: str) -> User | None:
     return await tx.scalar(select(User).where(User.email_key == email_key(email)))
 
 
+async def find_by_id(tx: Tx, user_id: UUID) -> User | None:
+    """The user, or None; not locked."""
+    return await tx.scalar(select(User).where(User.id == user_id))
+
+
 async def lock_known(tx: Tx, user_id: UUID) -> User | None:
     """The user, locked until the transaction ends, or None. Rows that refer to them may be made meanwhile."""
     return await tx.scalar(select(User).where(User.id == user_id).with_for_update(key_share=True))
@@ -82,6 +87,14 @@ async def lock_user(tx: Tx, user_id: UUID) -> User:
     if user is None:
         raise NotFound("user", user_id)
     return user
+
+
+async def lock_all(tx: Tx, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Those of the users that there are, locked in one order until the transaction ends."""
+    found = await tx.scalars(
+        select(User).where(User.id.in_(set(user_ids))).order_by(User.id).with_for_update(key_share=True)
+    )
+    return {user.id: user for user in found}
 
 
 async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
