@@ -74,6 +74,12 @@ BAD_CLAIMS: list[dict[str, object]] = [
     {"amr": "pwd"},
     {"amr": [7]},
     {"client_id": "a program"},
+    {"networks": "192.0.2.0/24"},
+    {"networks": ["anywhere"]},
+    {"networks": ["192.0.2.7/24"]},
+    {"networks": [7]},
+    {"networks": {}},
+    {"networks": True},
 ]
 
 
