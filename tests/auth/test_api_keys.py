@@ -11,9 +11,21 @@ from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient
+from hypothesis import given
+from hypothesis import strategies as st
 
+from libs.kit.ids import uuid7
 from libs.schema.audit import SecurityActed
-from libs.schema.auth import AccessRevoked, ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated, MailTemplate, UserDeactivated
+from libs.schema.auth import (
+    AccessRevoked,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    ApiKeyRotated,
+    LockReason,
+    MailTemplate,
+    UserDeactivated,
+)
+from services.auth.model import User
 from services.auth.program_keys import KeySecret, new_prefix
 from tests.auth.builders import Forger, Person, a_person, bearer, mails, private_key
 from tests.auth.programs import KEYS, Key, a_key, a_member, ask_for_key, exchange, has_role, revoke, rotate, terms
@@ -247,6 +259,17 @@ async def test_what_happens_to_a_key_is_told_without_its_secret(
     assert {str(act.workspace_id) for act in acts} == {ada.workspace_id}
     secrets = [one.secret.removeprefix(one.prefix) for one in (key, rotated)]
     assert not [row for row in rows for secret in secrets if secret in row["data"]]
+
+
+@given(locks=st.lists(st.tuples(st.sampled_from(LockReason), st.integers(1, 100)), min_size=1, max_size=5))
+def test_a_lock_of_support_stays_one_however_many_logins_fail_meanwhile(locks: list[tuple[LockReason, int]]) -> None:
+    user, now = User(id=uuid7(), default_workspace_id=uuid7(), version=0, is_active=True), datetime.now(UTC)
+
+    for reason, minutes in locks:
+        user.lock(now + timedelta(minutes=minutes), reason, now)
+
+    assert user.may_be_acted_for(now) is (LockReason.SUPPORT not in dict(locks))
+    assert user.may_be_acted_for(now + timedelta(minutes=101))
 
 
 async def test_a_person_who_is_shut_out_takes_the_tokens_of_their_programs_along(
