@@ -104,7 +104,7 @@ class TokenVerifier:
                 _moment(claims["auth_time"]) if "auth_time" in claims else None,
                 _methods(claims.get("amr", [])),
                 uuid_of(claims["client_id"]) if "client_id" in claims else None,
-                networks_of(claims.get("networks", ())),
+                networks_of(claims.get("networks", [])),
             )
             self._refuse_revoked(Granted(caller.user_id, caller.tenant_id, caller.session_id, _moment(claims["iat"])))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:

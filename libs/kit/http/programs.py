@@ -35,9 +35,9 @@ def program_limit(settings: Settings) -> RateLimit:
     return RateLimit(_POLICY, quota, timedelta(minutes=1))
 
 
-def networks_of(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Networks as a token names them. Raises ValueError for what is none, and TypeError for anything but texts."""
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+def networks_of(texts: object) -> tuple[Network, ...]:
+    """Networks as a token names them. Raises ValueError for what is none, and TypeError for anything but a list of texts."""
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         msg = "networks are a list of texts"
         raise TypeError(msg)
     return tuple(ip_network(text) for text in texts)
