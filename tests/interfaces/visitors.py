@@ -63,7 +63,8 @@ class Visitors:
         self.keep("refresh token", session["refresh_token"].partition(".")[2])
 
     def _keep_access(self, token: str) -> None:
-        self.keep("access token", token)
+        # Its header is none: signed heads of audit trails name the same key.
+        self.keep("access token", token.partition(".")[2])
         self.keep("signature", token.rpartition(".")[2])
 
     async def send(self, route: str, call: Call, headers: Mapping[str, str]) -> Response:
