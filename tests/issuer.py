@@ -24,6 +24,8 @@ ALL_SCOPES = (
     "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide",
     "users:read", "users:lock", "users:write", "roles:write",
     "members:read", "members:write", "workspace:write",
+    "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide", "api-keys:read",
+    "api-keys:write",
 )  # fmt: skip
 
 

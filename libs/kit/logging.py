@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import structlog
 
 _SECRET_WORDS = ("password", "token", "secret", "authorization", "api_key", "private_key")
+# The secret of an API key, wherever somebody put it: what stands before the last underscore is its name.
+_API_KEY = re.compile(r"(fsk_[A-Za-z0-9]{8}_)[\w-]+")
 
 
 def _drop_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -19,6 +22,8 @@ def _drop_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]
 def _without_secrets(name: object, value: object) -> object:
     if any(word in str(name).lower() for word in _SECRET_WORDS):
         return "[redacted]"
+    if isinstance(value, str):
+        return _API_KEY.sub(r"\1[redacted]", value)
     if isinstance(value, Mapping):
         return {inner: _without_secrets(inner, content) for inner, content in value.items()}
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):

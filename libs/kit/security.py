@@ -24,10 +24,11 @@ from joserfc.jwk import KeySet, KeySetSerialization
 from libs.kit.checked_tokens import Checked, CheckedTokens
 from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
+from libs.kit.http.programs import Program, admit, networks_of
 from libs.kit.ids import uuid_of
 from libs.kit.logging import logger
 from libs.kit.revocations import Granted, Revocations
-from libs.kit.settings import Settings
+from libs.kit.settings import Network, Settings
 
 log = logger(__name__)
 
@@ -62,6 +63,8 @@ class Caller:
     """How they did, in the words of RFC 8176."""
     client_id: UUID | None = None
     """The API key of the program that acts for the person; None for the person themselves."""
+    networks: tuple[Network, ...] = ()
+    """Where that program may call from; anywhere when there are none."""
 
     @property
     def granted(self) -> Granted:
@@ -124,6 +127,7 @@ class TokenVerifier:
             _moment(claims["auth_time"]) if "auth_time" in claims else None,
             _methods(claims.get("amr", [])),
             uuid_of(claims["client_id"]) if "client_id" in claims else None,
+            networks_of(claims.get("networks", [])),
         )
         begins = max(float(claims["iat"]), float(claims.get("nbf", claims["iat"]))) - _LEEWAY_SECONDS
         checked = Checked(caller, begins, float(claims["exp"]) + _LEEWAY_SECONDS)
@@ -242,13 +246,15 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An acces
 async def authenticated(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """The caller of a request; for `Depends`. Raises Unauthenticated."""
+    """The caller of a request; for `Depends`. Raises Unauthenticated, and what `admit` raises of programs."""
     if credentials is None:
         detail = "send an access token as `Authorization: Bearer ...`"
         raise Unauthenticated(detail)
     verifier: TokenVerifier = request.app.state.token_verifier
     caller = await verifier.verify(credentials.credentials)
     structlog.contextvars.bind_contextvars(tenant_id=str(caller.tenant_id), user_id=str(caller.user_id))
+    if caller.client_id is not None:
+        await admit(request, Program(caller.client_id, caller.networks))
     return caller
 
 

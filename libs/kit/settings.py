@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """How many times each rate limit's quota is let through: 1, unless a test sends what many people would."""
     token_issuer: str | None = None
     """What tokens say that they are from, where that is not `public_url`; then OAuth's clients refuse the metadata."""
+    api_key_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1_200
+    """How many requests of one API key's programs a context takes, at all of its replicas together."""
     token_audience: str = "fillstream"  # noqa: S105 a name, not a secret
     jwks_url: str = "http://127.0.0.1:8000/.well-known/jwks.json"
     """Where the public keys of auth are; tokens are checked locally with them."""

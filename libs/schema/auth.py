@@ -53,6 +53,7 @@ class MailTemplate(StrEnum):
     INVITATION = "INVITATION"
     SECOND_FACTOR_CHANGED = "SECOND_FACTOR_CHANGED"
     RECOVERY_CODE_USED = "RECOVERY_CODE_USED"
+    API_KEY_CREATED = "API_KEY_CREATED"
 
 
 class RiskTolerance(StrEnum):
@@ -347,3 +348,37 @@ class OnboardingCompleted(DomainEvent, topic="auth.v1", key="workspace_id"):
 
     user_id: UUID
     workspace_id: UUID
+
+
+class ApiKeyCreated(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A person let programs act for them in a workspace; what they called the key, and its secret, stay with auth."""
+
+    key_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    prefix: str
+    """What people know the key by: the first characters of its secret."""
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    """Where it may be used from; anywhere when there are none."""
+    expires_at: UtcDatetime
+
+
+class ApiKeyRotated(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A key has another secret."""
+
+    key_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    previous_until: UtcDatetime | None
+    """How long the secret before works beside it; None when it does not."""
+
+
+class ApiKeyRevoked(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """A key works no more, before its time."""
+
+    key_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    revoked_by: UUID
+    """Its person, or the workspace's owner."""

@@ -8,6 +8,9 @@ from types import MappingProxyType
 from libs.schema.audit import AuditHeadPublished, SecurityActed
 from libs.schema.auth import (
     AccessRevoked,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    ApiKeyRotated,
     EmailVerified,
     KycExpired,
     KycRejected,
@@ -81,6 +84,9 @@ EVENTS: tuple[type[DomainEvent], ...] = (
     MemberRoleChanged,
     MemberRemoved,
     OwnershipTransferred,
+    ApiKeyCreated,
+    ApiKeyRotated,
+    ApiKeyRevoked,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,

@@ -1,8 +1,9 @@
 """Auth: who is calling, for which workspace, and how can others tell? And who are they, beside that?
 
-Owns users, workspaces, memberships, invitations, sessions and the keys that access tokens are signed with; what is mailed to people to
-prove who they are; their profiles, KYC and first steps; devices that wait for them; and the audit trail of every context.
-Publishes what happens to people and their sessions (libs/schema/auth.py), SecurityActed and AuditHeadPublished, and asks
-for mails. Consumes SecurityActed, its own PasswordResetRequested, MemberRoleChanged and MemberRemoved, and EntitlementsChanged: the plan that a workspace is on
-is shown as its tier.
+Owns users, workspaces, memberships, invitations, sessions and the keys that access tokens are signed with; API keys that
+programs get theirs for; what is mailed to people to prove who they are, and their second factors; their profiles, KYC and
+first steps; devices that wait for them; and the audit trail of every context.
+Publishes what happens to people, workspaces and sessions (libs/schema/auth.py), SecurityActed and AuditHeadPublished, and
+asks for mails. Consumes SecurityActed, EntitlementsChanged (the plan that a workspace is on is shown as its tier), and of
+its own PasswordResetRequested, ApiKeyCreated and what ends somebody's access.
 """

@@ -32,6 +32,7 @@ from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passkeys import RelyingParty
 from services.auth.passwords import Passwords
+from services.auth.program_keys import KeyRules
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 
@@ -85,5 +86,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Hosting.of(settings),
                     Entrance(issuing, lockout, Proving(encryption_, _relying_party(settings), mailing)),
                     settings.auth_display_name,
+                    KeyRules.of(settings),
                 )
                 yield Service("auth", http, probes)

@@ -9,13 +9,22 @@ from datetime import UTC
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on, on_each
 from libs.schema.audit import INSTALLATION, ActResult, SecurityActed
-from libs.schema.auth import MemberRemoved, MemberRoleChanged, PasswordResetRequested
+from libs.schema.auth import (
+    ApiKeyCreated,
+    MemberRemoved,
+    MemberRoleChanged,
+    PasswordResetRequested,
+    UserDeactivated,
+    UserDeleted,
+)
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import audit, members, passwords
+from services.auth.commands import api_keys, audit, members, passwords, programs
+from services.auth.commands.api_keys import Made
 from services.auth.commands.mails import Mailing
 from services.auth.commands.members import Loss
 from services.auth.commands.passwords import Asked
+from services.auth.commands.programs import ShutOut
 from services.auth.commands.tiers import change_tiers
 from services.auth.model import SCOPES_OF_ROLE, Role, SecurityAct
 from services.auth.repository.tiers import Plan
@@ -95,6 +104,18 @@ def _allows(role: str) -> frozenset[str]:
     return SCOPES_OF_ROLE[Role(role)]
 
 
+@on(UserDeactivated)
+async def end_access_of_deactivated(tx: Tx, envelopes: Sequence[Envelope[UserDeactivated]]) -> None:
+    """A deactivated person's programs have tokens, too."""
+    await programs.end_access(tx, [ShutOut(e.event.user_id, e.event.workspace_id, e.follow()) for e in envelopes])
+
+
+@on(UserDeleted)
+async def end_access_of_deleted(tx: Tx, envelopes: Sequence[Envelope[UserDeleted]]) -> None:
+    """So have those of a deleted one."""
+    await programs.end_access(tx, [ShutOut(e.event.user_id, e.event.workspace_id, e.follow()) for e in envelopes])
+
+
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
@@ -104,4 +125,10 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (record_acts, remember_tiers, lower_access, end_access, send_resets)
+    @on(ApiKeyCreated)
+    async def write_of_keys(tx: Tx, envelopes: Sequence[Envelope[ApiKeyCreated]]) -> None:
+        """Whoever gets a key that they did not ask for hears of it."""
+        await api_keys.write_of_keys(tx, [Made(e.event.user_id, e.follow()) for e in envelopes])
+
+    access = (lower_access, end_access, end_access_of_deactivated, end_access_of_deleted)
+    return (record_acts, remember_tiers, *access, send_resets, write_of_keys)

@@ -87,6 +87,17 @@ class Settings(KitSettings):
     auth_verification_url: Annotated[str, Field(pattern=r"^https?://[^?#]+$")] | None = None
     """The page where a person types a device's code; unless named, the API that such a page would ask."""
 
+    auth_api_key_days: Annotated[int, Field(ge=1, le=366)] = 366
+    """How far away the end of an API key may be: a year, which may be a leap year."""
+    auth_api_keys_per_person: Annotated[int, Field(ge=1, le=1_000)] = 50
+    """That one person may have in one workspace."""
+    auth_api_key_tokens_per_minute: Quota = 60
+    """That one key may be exchanged for."""
+    auth_api_key_refusals_per_hour: Quota = 30
+    """That are told for one key, whoever tries it; its own programs are not slowed down by those of others."""
+    auth_api_key_refusals_per_address_hour: Quota = 100
+    """That are told to one address, for whatever key."""
+
     @property
     def limits(self) -> tuple[RateLimit, ...]:
         """The policies that routes name."""
@@ -101,6 +112,9 @@ class Settings(KitSettings):
             self._limit("device", self.auth_device_requests_per_hour, hour),
             self._limit("user-code", self.auth_user_codes_per_hour, hour),
             self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),
+            self._limit("api-key-tokens", self.auth_api_key_tokens_per_minute, minute),
+            self._limit("api-key-refusals", self.auth_api_key_refusals_per_hour, hour),
+            self._limit("api-key-refusals-address", self.auth_api_key_refusals_per_address_hour, hour),
         )
 
     def _limit(self, name: str, quota: int, window: timedelta) -> RateLimit:

@@ -65,6 +65,18 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramGrant:
+    """What an access token lets a program do: act for a person in one workspace, from some networks, for a short time."""
+
+    key_id: UUID
+    user_id: UUID
+    workspace_id: UUID
+    scopes: frozenset[str]
+    networks: tuple[str, ...]
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Issuing:
     """How this installation makes tokens."""
 
@@ -92,19 +104,37 @@ class Issuing:
         )
 
     def access_token(self, key: OKPKey, grant: Grant, now: datetime) -> str:
-        """The signed token of a grant (RFC 9068). Its times are exact, so that a revocation meets those before it alone."""
-        issued = round(now.timestamp(), 3)
+        """The signed token of a grant (RFC 9068)."""
         claims: dict[str, object] = {
-            "iss": self.issuer,
-            "aud": self.audience,
             "sub": str(grant.user_id),
             "tid": str(grant.workspace_id),
             "sid": str(grant.session_id),
             "scope": " ".join(sorted(grant.scopes)),
             "auth_time": int(grant.authenticated_at.timestamp()),
             "amr": sorted(grant.methods),
+        }
+        return self._signed(key, claims, now, self.access_lifetime)
+
+    def program_token(self, key: OKPKey, grant: ProgramGrant, now: datetime) -> str:
+        """The signed token of a program. Its key stands for a session, and nobody has shown who they are."""
+        claims: dict[str, object] = {
+            "sub": str(grant.user_id),
+            "tid": str(grant.workspace_id),
+            "sid": str(grant.key_id),
+            "client_id": str(grant.key_id),
+            "scope": " ".join(sorted(grant.scopes)),
+            "networks": list(grant.networks),
+        }
+        return self._signed(key, claims, now, grant.lifetime)
+
+    def _signed(self, key: OKPKey, claims: dict[str, object], now: datetime, lifetime: timedelta) -> str:
+        """A token with these claims. Its times are exact, so that a revocation meets those before it alone."""
+        issued = round(now.timestamp(), 3)
+        claims |= {
+            "iss": self.issuer,
+            "aud": self.audience,
             "iat": issued,
-            "exp": round(issued + self.access_lifetime.total_seconds(), 3),
+            "exp": round(issued + lifetime.total_seconds(), 3),
             "jti": str(uuid7()),
         }
         header = {"alg": ALGORITHM, "typ": ACCESS_TOKEN_TYPE, "kid": key_id(key)}

@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
 from libs.kit.model import Moment, Money, TenantOwned
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted, SubscriptionStatus
 
 
@@ -23,6 +24,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_rate_limits(Base.metadata)
 
 
 class PlanName(StrEnum):

@@ -14,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Invalid
 from libs.kit.model import Moment, Money, Versioned
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.values import Timeframe
 
@@ -25,6 +26,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_rate_limits(Base.metadata)
 
 
 class AssetClass(StrEnum):

@@ -79,6 +79,10 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "A recovery code was used",
             "Somebody, probably you, logged in to your account with one of its recovery codes, which works no more. If "
             "it was not you, change your password, end all sessions, and make new codes.",
+        MailTemplate.API_KEY_CREATED: Words(
+            "A new API key acts for you",
+            "An API key was made with which programs can act for you. If it was not you, revoke it, and change your "
+            "password.",
         ),
     }
 )

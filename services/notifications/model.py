@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs.kit.backbone import add_backbone
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import Cause
 from libs.schema.notifications import NotificationDelivered, NotificationType
 
@@ -31,6 +32,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_rate_limits(Base.metadata)
 
 
 class Priority(StrEnum):

@@ -24,6 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs.kit.backbone import add_backbone
 from libs.kit.model import Moment, Money, TenantOwned
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import DomainEvent
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.values import OrderType, Side, TimeInForce
@@ -41,6 +42,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_rate_limits(Base.metadata)
 
 
 class AccountStatus(StrEnum):

@@ -23,6 +23,7 @@ from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, Money, TenantOwned
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import Cause
 from libs.schema.portfolio import PortfolioValued, PositionChanged
 from services.portfolio.ledger import Chart, JournalEntry, Occasion, Posting, Units, deposit_entry, fill_entry
@@ -177,6 +178,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_rate_limits(Base.metadata)
 
 
 class BookRow(TenantOwned, Base):

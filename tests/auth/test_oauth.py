@@ -28,7 +28,7 @@ async def test_the_metadata_tells_where_everything_is(world: World) -> None:
     # RFC 8414, section 3.3: the issuer is where the metadata was fetched from.
     assert told["issuer"] == "https://api.example.com"
     assert told["jwks_uri"] == "https://api.example.com/.well-known/jwks.json"
-    assert told["token_endpoint_auth_methods_supported"] == ["none"]
+    assert told["revocation_endpoint_auth_methods_supported"] == ["none"]
     assert "urn:ietf:params:oauth:grant-type:device_code" in told["grant_types_supported"]
     assert "orders:write" in told["scopes_supported"]
 
@@ -95,6 +95,10 @@ async def test_an_access_token_is_not_said_to_be_revoked(client: AsyncClient) ->
         ({"grant_type": "refresh_token", "refresh_token": ""}, "invalid_request"),
         ({"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant"),
         ({"grant_type": "refresh_token", "refresh_token": "x", "client_id": "mallory"}, "invalid_client"),
+        ({"grant_type": "client_credentials"}, "invalid_request"),
+        ({"grant_type": "client_credentials", "client_id": "fsk_Ab12Cd34"}, "invalid_request"),
+        ({"grant_type": "client_credentials", "client_secret": "x"}, "invalid_request"),
+        ({"grant_type": "client_credentials", "client_id": CLIENT, "client_secret": "x"}, "invalid_client"),
         ({"refresh_token": "x"}, "invalid_request"),
         ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x"}, "invalid_request"),
         ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "client_id": CLIENT}, "invalid_request"),

@@ -92,10 +92,10 @@ def _handed_on_nothing(failure: Failure, case: Case[Any], _response: Response) -
 
 
 def _spoke_oauth(failure: Failure, _case: Case[Any], response: Response) -> bool:
-    """A code or token of the right form that nobody gave is answered 400 with OAuth's word for it (RFC 6749, 5.2)."""
+    """A code, token or key of the right form that nobody gave is answered 400 with OAuth's word for it (RFC 6749, 5.2)."""
     if not isinstance(failure, RejectedPositiveData) or response.status_code != HTTPStatus.BAD_REQUEST:
         return False
-    return json.loads(response.content).get("error") in set(Refusal) - {Refusal.INVALID_CLIENT}
+    return json.loads(response.content).get("error") in set(Refusal)
 
 
 _EXCUSES: tuple[Callable[[Failure, Case[Any], Response], bool], ...] = (_broke_a_rule, _handed_on_nothing, _spoke_oauth)

@@ -19,6 +19,7 @@ Maker = Callable[[Person], Awaitable[Call]]
 _numbers = count(1)
 _LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 _ROOM_FOR_STRATEGIES = 6
+_ROOM_FOR_KEYS = 6
 _A_PASSPORT = {"kind": "PASSPORT", "reference": "vault:documents/1"}
 
 
@@ -240,6 +241,33 @@ async def a_passkeys_answer(person: Person) -> Call:
     await person.made("POST /v1/me/passkeys", new)
     asked = (await person.send("POST /v1/auth/passkeys/options", Call({}), {})).raise_for_status().json()
     return Call({"challenge": asked["challenge"], "credential": device.get(asked["options"])})
+
+
+async def a_new_key(person: Person) -> Call:
+    # A person may have only so many: the newest make room.
+    for known in (await person.items("/v1/api-keys"))[_ROOM_FOR_KEYS:]:
+        await person.made("DELETE /v1/api-keys/{key_id}", Call(path={"key_id": known["id"]}))
+    ends = datetime.now(UTC) + timedelta(days=30)
+    return Call({"name": f"program {next(_numbers)}", "scopes": ["orders:read"], "expires_at": ends.isoformat()})
+
+
+async def a_key(person: Person) -> Call:
+    made = await person.made("POST /v1/api-keys", await a_new_key(person))
+    return Call(path={"key_id": made["key"]["id"]})
+
+
+async def nothing_but_a_key(person: Person) -> Call:
+    """There is one to be listed."""
+    await a_key(person)
+    return Call()
+
+
+async def a_key_to_rename(person: Person) -> Call:
+    return Call({"name": f"renamed {next(_numbers)}"}, path=(await a_key(person)).path)
+
+
+async def a_key_to_rotate(person: Person) -> Call:
+    return Call({"overlap_seconds": 60}, path=(await a_key(person)).path)
 
 
 async def a_change_of_profile(_person: Person) -> Call:

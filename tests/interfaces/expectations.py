@@ -127,6 +127,12 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /v1/invitations": Scoped(None, Foreign.OWN),
     "POST /v1/invitations/accept": Scoped(None, Foreign.SPENT, calls.an_invitation_to_accept),
     "POST /v1/invitations/{invitation_id}/decline": Scoped(None, Foreign.HIDDEN, calls.an_invitation_to_decline),
+    "POST /v1/api-keys": Scoped("api-keys:write", Foreign.OWN, calls.a_new_key),
+    "GET /v1/api-keys": Scoped("api-keys:read", Foreign.EMPTY, calls.nothing_but_a_key),
+    "GET /v1/api-keys/{key_id}": Scoped("api-keys:read", Foreign.HIDDEN, calls.a_key),
+    "PATCH /v1/api-keys/{key_id}": Scoped("api-keys:write", Foreign.HIDDEN, calls.a_key_to_rename),
+    "POST /v1/api-keys/{key_id}/rotate": Scoped("api-keys:write", Foreign.HIDDEN, calls.a_key_to_rotate),
+    "DELETE /v1/api-keys/{key_id}": Scoped("api-keys:write", Foreign.HIDDEN, calls.a_key),
     "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
     "GET /v1/profile": Scoped(None, Foreign.OWN),
     "PATCH /v1/profile": Scoped(None, Foreign.OWN, calls.a_change_of_profile),
@@ -196,6 +202,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
 _VIEWER = frozenset({
     "marketdata:read", "strategies:read", "signals:read", "orders:read", "accounts:read", "portfolio:read",
     "billing:read", "notifications:read", "devices:approve", "members:read",
+    "api-keys:read", "api-keys:write",
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
@@ -219,4 +226,4 @@ ROLES: Mapping[str, frozenset[str]] = {
 """What each role allows, whether it is one in a workspace or in the whole installation."""
 
 SCHEMES = frozenset({"http bearer"})
-"""How a caller can prove who they are, in the words of the OpenAPI document. API keys are not known yet."""
+"""How a caller can prove who they are, in the words of the OpenAPI document. Programs exchange their keys for tokens."""

@@ -158,6 +158,7 @@ async def the_run(site: Site, program: Program, visitors: Visitors, url: str) ->
         await in_flight.wait_until_none()
         await let_trade(in_flight, ada)
         await visitors.go_on(ada)
+        await visitors.let_a_program_in(ada)
         await visitors.mistype(ada)
         scoped = [route for route, stated in EXPECTATIONS.items() if isinstance(stated, Scoped)]
         # What ends sessions comes last, and ends this one.

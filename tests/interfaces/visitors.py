@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -50,17 +51,26 @@ class Visitors:
     async def ask(self, method: str, path: str, **request: Any) -> Response:
         """Ask, and keep the answer."""
         answer = await self.client.request(method, path, **request)
-        if answer.is_success and b'"access_token"' in answer.content:
+        if answer.is_success and b'"refresh_token"' in answer.content:
             self._keep_session(answer.json())
+        elif answer.is_success and b'"access_token"' in answer.content:
+            self._keep_access(answer.json()["access_token"])
+        elif answer.is_success and b'"client_secret"' in answer.content:
+            told = answer.json()
+            self.keep("API key", told["client_secret"].removeprefix(told["client_id"]))
         else:
             self.answers.append(answer)
         return answer
 
     def _keep_session(self, session: Mapping[str, str]) -> None:
         self.sessions.append(session)
-        self.keep("access token", session["access_token"])
-        self.keep("signature", session["access_token"].rpartition(".")[2])
+        self._keep_access(session["access_token"])
         self.keep("refresh token", session["refresh_token"].partition(".")[2])
+
+    def _keep_access(self, token: str) -> None:
+        # Its header is none: signed heads of audit trails name the same key.
+        self.keep("access token", token.partition(".")[2])
+        self.keep("signature", token.rpartition(".")[2])
 
     async def send(self, route: str, call: Call, headers: Mapping[str, str]) -> Response:
         """Send a call to the address."""
@@ -122,6 +132,27 @@ class Visitors:
         for path in ("refresh", "refresh", "logout"):
             await self.ask("POST", f"/v1/auth/{path}", json={"refresh_token": last.session.refresh_token})
 
+    async def let_a_program_in(self, person: Person) -> None:
+        """A key of a person's: used in every way that there is, and in every way that there is not."""
+        made = await self.ask("POST", "/v1/api-keys", json=_a_key(), headers=bearer(person.everything))
+        key = made.raise_for_status().json()
+        pair = {"client_id": key["client_id"], "client_secret": key["client_secret"]}
+        form, place = {"grant_type": "client_credentials"}, "/v1/auth/token"
+        token = (await self.ask("POST", place, data=form | pair)).raise_for_status().json()["access_token"]
+        await self.ask("GET", "/v1/audit", headers=bearer(token))
+        for wrong in (pair["client_secret"] + "x", self.keep("wrong secret", a_password())):
+            await self.ask("POST", place, data=form | pair | {"client_secret": wrong})
+        await self.ask("POST", place, params=pair, data=form)
+        await self.ask("POST", place, json=form | pair | {"secret": pair["client_secret"]})
+        await self.ask("POST", place, content=json.dumps(form | pair)[:-1], headers=_JSON)
+        for header in (f"Basic {pair['client_secret']}", f"Bearer {pair['client_secret']}", pair["client_secret"]):
+            await self.ask("POST", place, data=form, headers={"Authorization": header})
+            await self.ask("GET", "/v1/orders", params=pair, headers={"Authorization": header})
+        rotated = {"overlap_seconds": 60}
+        path = f"/v1/api-keys/{key['key']['id']}"
+        await self.ask("POST", f"{path}/rotate", json=rotated, headers=bearer(person.everything))
+        await self.ask("DELETE", path, headers=bearer(person.everything))
+
     async def mistype(self, person: Person) -> None:
         """Wrong passwords, for a known and an unknown address, and bodies that no parser takes."""
         for email in (person.email, "nobody@example.com"):
@@ -170,6 +201,11 @@ class Visitors:
     def told(self) -> bytes:
         """All that they were told."""
         return b"\n".join(f"{answer.headers}".encode() + answer.content for answer in self.answers)
+
+
+def _a_key() -> dict[str, object]:
+    ends = datetime.now(UTC) + timedelta(days=30)
+    return {"name": "auditor", "scopes": ["audit:read", "orders:read"], "expires_at": ends.isoformat()}
 
 
 def _malformed(email: str, password: str) -> Iterator[bytes]:

@@ -21,8 +21,9 @@ from libs.kit.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited,
 from libs.kit.http.app import Db, RequestCause, http_app
 from libs.kit.http.client_address import client_address
 from libs.kit.http.idempotency import IdempotencyKey, once
+from libs.kit.http.limiter import HowLimited
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
-from libs.kit.http.rate_limits import HowLimited, per_address, per_user
+from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.rate_limits import RateLimit
 from libs.kit.revocations import Revocations
 from libs.kit.security import Caller, KeysUnavailable, StepUpRequired, requires, token_verifier

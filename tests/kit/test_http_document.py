@@ -92,14 +92,16 @@ def test_headers_that_answers_have_are_told(probe: Document) -> None:
     assert "Idempotency-Replayed" in placed["headers"]
 
 
-def test_limited_routes_and_no_others_tell_that_there_may_be_too_many_requests(probe: Document) -> None:
+def test_routes_that_count_or_that_programs_may_call_and_no_others_tell_that_there_may_be_too_many_requests(
+    probe: Document,
+) -> None:
     limited = {
         operation["operationId"]
         for path in probe["paths"].values()
         for operation in path.values()
         if "429" in operation["responses"]
     }
-    assert limited == {"probe_knock", "probe_turn"}
+    assert limited == {"probe_knock", "probe_turn", "probe_count", "probe_counters"}
     for path in probe["paths"].values():
         for operation in path.values():
             told = [{"RateLimit", "RateLimit-Policy"} <= set(of["headers"]) for of in operation["responses"].values()]

@@ -79,6 +79,18 @@ def test_redacting_leaves_the_callers_values_alone(written: StringIO) -> None:
     assert fields == {"password": "hunter2"}
 
 
+@pytest.mark.parametrize("field", ["event", "path", "note"])
+def test_the_secret_of_an_api_key_is_cut_wherever_somebody_has_put_it(written: StringIO, field: str) -> None:
+    name, behind = "fsk_Ab12Cd34", "x" * 20 + "_-" + "y" * 21
+    secret = f"{name}_{behind}"
+
+    log().info(**({"event": "asked"} | {field: f"/v1/orders?key={secret}&x"}), deeper=[{"inner": secret}])
+
+    assert behind[-10:] not in written.getvalue()
+    assert behind[:10] not in written.getvalue()
+    assert name in written.getvalue()
+
+
 def test_a_traceback_shows_no_local_variables(written: StringIO) -> None:
     def fail(phrase: str) -> None:
         raise ValueError(len(phrase))

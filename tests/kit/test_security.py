@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from joserfc.jwk import KeySet, RSAKey
 from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Unauthenticated
 from libs.kit.ids import uuid7
-from libs.kit.security import STEP_UP_AGE, Caller, StepUpRequired, TokenVerifier, fresh
+from libs.kit.security import STEP_UP_AGE, Caller, StepUpRequired, TokenVerifier, fresh, requires_fresh
 from tests.kit.api import Api
 from tests.kit.test_http_problems import problem
 from tests.kit.tokens import TENANT, Auth, a_key, part
@@ -74,6 +75,12 @@ BAD_CLAIMS: list[dict[str, object]] = [
     {"amr": "pwd"},
     {"amr": [7]},
     {"client_id": "a program"},
+    {"networks": "192.0.2.0/24"},
+    {"networks": ["anywhere"]},
+    {"networks": ["192.0.2.7/24"]},
+    {"networks": [7]},
+    {"networks": {}},
+    {"networks": True},
 ]
 
 
@@ -228,6 +235,16 @@ async def test_what_is_dangerous_is_open_to_whoever_has_just_shown_who_they_are(
     assert await fresh(caller) is caller
 
 
+async def test_a_scope_and_a_fresh_proof_are_both_needed_for_what_is_dangerous_in_a_workspace() -> None:
+    checked = requires_fresh("orders:write")
+    fit = replace(_who_logged_in(timedelta(0)), scopes=frozenset({"orders:write"}))
+
+    assert await checked(fit) is fit
+    for unfit in (replace(fit, authenticated_at=None), replace(fit, scopes=frozenset({"orders:read"}))):
+        with pytest.raises((StepUpRequired, Forbidden)):
+            await checked(unfit)
+
+
 @pytest.mark.parametrize("ago", [None, STEP_UP_AGE + timedelta(seconds=5), timedelta(days=20)])
 async def test_what_is_dangerous_is_closed_to_an_old_session(ago: timedelta | None) -> None:
     with pytest.raises(StepUpRequired):
@@ -240,7 +257,8 @@ async def test_what_is_dangerous_is_closed_to_programs() -> None:
 
 
 async def test_who_has_to_step_up_is_told_how_fresh_to_be(api: Api) -> None:
-    response = await api.client().get("/v1/refusals/step-up-required")
+    async with api.client() as client:
+        response = await client.get("/v1/rejections/step-up-required")
 
-    problem(response, 401, "step-up-required")
+    assert problem(response) == (401, "step-up-required")
     assert response.headers["WWW-Authenticate"] == 'Bearer error="insufficient_user_authentication", max_age="900"'

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from services.auth.program_keys import KeySecret, new_prefix
 from tests.structure.sources import ROOT, committed
 
 # In pieces, so that this file names none of them.
@@ -25,6 +26,8 @@ _HOSTS = [
         ("jfrog", "io"),
     )
 ]
+# As services/auth/program_keys.py makes them.
+_API_KEY = re.compile(r"fsk_[A-Za-z0-9]{8}_[\w-]{43}")
 _INDEX_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX")
 _IMAGES = {"Dockerfile"}
 """Their paths are those of the image."""
@@ -41,6 +44,11 @@ def hosts_named(text: str) -> set[str]:
 def private_paths(text: str) -> set[str]:
     """Absolute paths of somebody's machine in a text."""
     return set(_PRIVATE_PATH.findall(text))
+
+
+def api_keys(text: str) -> set[str]:
+    """Secrets of API keys in a text."""
+    return set(_API_KEY.findall(text))
 
 
 def _texts() -> Iterator[tuple[str, str]]:
@@ -66,6 +74,16 @@ def test_a_private_path_is_found_and_a_public_one_is_not() -> None:
     assert private_paths("cd " + "/home" + "/anna/fillstream")
     assert private_paths('"' + "/Users" + '/anna"')
     assert not private_paths("/v1/orders, docs/work/notes, /var/lib/fillstream, ${HOME}/home/x, /work")
+
+
+def test_an_api_key_is_found() -> None:
+    secret = KeySecret.generate(new_prefix()).text
+    assert api_keys(f"secret: {secret}.") == {secret}
+    assert not api_keys("client_id=fsk_Ab12Cd34 client_secret=$secret")
+
+
+def test_no_committed_file_holds_an_api_key() -> None:
+    assert not {name: found for name, text in _texts() if (found := api_keys(text))}
 
 
 def test_no_committed_file_names_a_package_registry() -> None:

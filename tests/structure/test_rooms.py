@@ -26,6 +26,7 @@ OWN_ROOMS = {
     ("auth", "national_ids"): "the forms of PAN and Aadhaar numbers, and how they are masked",
     ("auth", "passkeys"): "WebAuthn ceremonies: what is asked of a passkey, and what it proves",
     ("auth", "passwords"): "argon2 and the threads that it runs in",
+    ("auth", "program_keys"): "what API keys look like, and how many there may be",
     ("auth", "recovery"): "codes for whoever lost their second factor",
     ("auth", "strength"): "whether a password can be guessed",
     ("auth", "tokens"): "what access and refresh tokens look like",

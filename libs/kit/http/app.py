@@ -17,6 +17,7 @@ from libs.kit.http.document import DocumentedApp
 from libs.kit.http.limits import BodyLimits
 from libs.kit.http.observe import Observe, current_cause
 from libs.kit.http.problems import install_problems
+from libs.kit.http.programs import program_limit
 from libs.kit.http.rate_limits import TellRateLimits, by_name
 from libs.kit.outages import DatabaseAway
 from libs.kit.rate_limits import RateLimit
@@ -55,11 +56,11 @@ def http_app(
     probes: Sequence[Probe],
     limits: Sequence[RateLimit] = (),
 ) -> FastAPI:
-    """A service's app, ready to serve. `limits` are the policies that its routes name."""
+    """A service's app, ready to serve. `limits` are the policies that its routes name, beside the one of programs."""
     app = bare_app(name, routers)
     app.state.db = db
     app.state.token_verifier = tokens
-    app.state.rate_limits = by_name(limits)
+    app.state.rate_limits = by_name([*limits, program_limit(settings)])
     app.state.trusted_proxies = settings.trusted_proxies
     app.include_router(operations([db], probes))
     app.add_middleware(TellRateLimits)

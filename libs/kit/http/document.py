@@ -42,7 +42,7 @@ _HEADERS: Mapping[str, Document] = MappingProxyType(
         "WWW-Authenticate": {
             "description": "How to log in.",
             "required": True,
-            "schema": {"type": "string", "pattern": "^Bearer( |$)"},
+            "schema": {"type": "string", "pattern": "^(Bearer|Basic)( |$)"},
         },
         "Retry-After": {
             "description": "Seconds after which to try again.",

@@ -6,55 +6,20 @@ The fields are those of draft-ietf-httpapi-ratelimit-headers: lists of all polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Dependency
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.kit.db import Database
-from libs.kit.errors import RateLimited
-from libs.kit.http.client_address import client_address, neighbourhood
-from libs.kit.metrics import RATE_LIMITED
-from libs.kit.rate_limits import RateLimit, Verdict, take
+from libs.kit.http.limiter import VERDICTS, HowLimited, limiter
+from libs.kit.rate_limits import RateLimit, Verdict
 from libs.kit.security import Caller, authenticated
 
 POLICY_HEADER = "RateLimit-Policy"
 HEADER = "RateLimit"
-_VERDICTS = "fillstream.rate_limits"
-
-
-@dataclass(frozen=True, slots=True)
-class Limiter:
-    """Counts one request by the app's policies."""
-
-    db: Database
-    policies: Mapping[str, RateLimit]
-    address: str
-    """The client's, or its IPv6 neighbourhood."""
-    verdicts: list[Verdict]
-    """What the answer tells."""
-
-    async def take(self, policy: str, subject: str) -> None:
-        """Count the request for a subject, whatever becomes of it. Raises RateLimited when there were too many."""
-        async with self.db.public() as tx:
-            verdict = await take(tx, self.policies[policy], subject)
-        self.verdicts.append(verdict)
-        if not verdict.allowed:
-            RATE_LIMITED.labels(self.db.schema, policy).inc()
-            raise RateLimited("too many requests of this kind", retry_after=verdict.retry_after)
-
-
-async def limiter(request: Request) -> Limiter:
-    """What a route counts with that knows its subject only from the body; for `Depends`."""
-    state = request.app.state
-    return Limiter(state.db, state.rate_limits, neighbourhood(client_address(request)), request.scope[_VERDICTS])
-
-
-HowLimited = Annotated[Limiter, Depends(limiter)]
 
 
 def per_address(policy: str) -> Dependency:
@@ -76,8 +41,8 @@ def per_user(policy: str) -> Dependency:
 
 
 def is_limited(dependant: Dependant) -> bool:
-    """Whether a route counts, by itself or by what it depends on."""
-    return dependant.call is limiter or any(is_limited(part) for part in dependant.dependencies)
+    """Whether a route counts, by itself or by what it depends on: programs are counted wherever they show a token."""
+    return dependant.call in {limiter, authenticated} or any(is_limited(part) for part in dependant.dependencies)
 
 
 class TellRateLimits:
@@ -97,7 +62,7 @@ class TellRateLimits:
                 headers[HEADER] = ", ".join(_state(verdict) for verdict in verdicts)
             await send(message)
 
-        scope[_VERDICTS] = verdicts
+        scope[VERDICTS] = verdicts
         await self.app(scope, receive, answer)
 
 

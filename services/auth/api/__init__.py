@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from services.auth.api import (
+    api_keys,
     audit,
     devices,
     invitations,
@@ -43,6 +44,7 @@ for _part in (
     workspaces,
     members,
     invitations,
+    api_keys,
     audit,
     users,
 ):

@@ -24,6 +24,22 @@ MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 20
 
 
+_TOLD = {
+    Refusal.AUTHORIZATION_PENDING: "nobody has answered yet",
+    Refusal.SLOW_DOWN: "wait 5 seconds longer than before between two polls",
+    Refusal.ACCESS_DENIED: "the person has said no",
+    Refusal.EXPIRED_TOKEN: "nobody has answered in time: ask again",
+    Refusal.INVALID_CLIENT: "there is no such client, or its secret is not the right one, or no longer",
+    Refusal.INVALID_SCOPE: "wider than the API key, or than the role of its person",
+    Refusal.UNAUTHORIZED_CLIENT: "not from this address, or its person may not act in the workspace any more",
+    Refusal.INVALID_GRANT: "the code or token is not valid, or no longer",
+    Refusal.INVALID_REQUEST: "the grant needs the parameter that it is named after, a device code the client_id, and "
+    "client_credentials an API key's prefix and secret, in the form or by HTTP Basic, not in both or in the address",
+    Refusal.UNSUPPORTED_TOKEN_TYPE: "access tokens end with their session: send its refresh token",
+    Refusal.UNSUPPORTED_GRANT_TYPE: "the metadata tells which grant types there are",
+}
+
+
 class RefusedOut(BaseModel):
     """Why OAuth's client gets nothing."""
 
@@ -31,9 +47,16 @@ class RefusedOut(BaseModel):
     error_description: str
 
 
-def refused(error: Refusal, description: str) -> Response:
-    """The answer that tells a client why. Always 400, since no client proves who it is by a header."""
-    return JSONResponse(RefusedOut(error=error, error_description=description).model_dump(), 400)
+def refused(error: Refusal, description: str | None = None) -> Response:
+    """The answer that tells a client why."""
+    return JSONResponse(RefusedOut(error=error, error_description=description or _TOLD[error]).model_dump(), 400)
+
+
+def unproven(error: Refusal) -> Response:
+    """The answer to a client that has tried to prove by a header who it is, and could not (RFC 6749, section 5.2)."""
+    answer = JSONResponse(RefusedOut(error=error, error_description=_TOLD[error]).model_dump(), 401)
+    answer.headers["WWW-Authenticate"] = 'Basic realm="fillstream"'
+    return answer
 
 
 class FormRoute(APIRoute):

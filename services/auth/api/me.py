@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from libs.kit.http.app import Db, RequestCause
-from libs.kit.security import Caller, authenticated
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
 from services.auth.api.parts import Somebody
@@ -123,8 +122,9 @@ class MeOut(PersonOut):
 
 
 @router.get("/v1/me")
-async def me(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> MeOut:
+async def me(somebody: Somebody, db: Db) -> MeOut:
     """The caller, and the workspace that their token is for."""
+    caller = somebody.caller
     async with db.transaction(caller.tenant_id) as tx:
         profile = await read.profile(tx, caller.user_id, caller.tenant_id)
         tier = await tiers.tier(tx, caller.tenant_id)

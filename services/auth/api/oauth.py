@@ -19,6 +19,7 @@ from libs.schema.event import Cause
 from services.auth.api.fields import PresentedToken
 from services.auth.api.forms import MEDIA_TYPE, FormRoute, RefusedOut, refused
 from services.auth.api.parts import AllParts, Parts
+from services.auth.api.programs import ProgramAsks, ProgramTokenOut, answer_program
 from services.auth.api.sessions import TokensOut
 from services.auth.commands import devices, sessions
 from services.auth.device_codes import DeviceCode
@@ -33,17 +34,6 @@ ClientId = Annotated[
 ]
 _DOTS_OF_A_JWT = 2
 PresentedCode = Secret[Annotated[str, StringConstraints(max_length=100)]]
-_TOLD = {
-    Refusal.AUTHORIZATION_PENDING: "nobody has answered yet",
-    Refusal.SLOW_DOWN: "wait 5 seconds longer than before between two polls",
-    Refusal.ACCESS_DENIED: "the person has said no",
-    Refusal.EXPIRED_TOKEN: "nobody has answered in time: ask again",
-    Refusal.INVALID_CLIENT: "there is no such client",
-    Refusal.INVALID_GRANT: "the code or token is not valid, or no longer",
-    Refusal.INVALID_REQUEST: "the grant needs the parameter that it is named after, and a device code the client_id",
-    Refusal.UNSUPPORTED_TOKEN_TYPE: "access tokens end with their session: send its refresh token",
-    Refusal.UNSUPPORTED_GRANT_TYPE: "the metadata tells which grant types there are",
-}
 
 
 class MetadataOut(BaseModel):
@@ -88,9 +78,13 @@ class TokenIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     grant_type: Annotated[str, StringConstraints(max_length=100), Field(json_schema_extra={"enum": list(GrantType)})]
-    client_id: ClientId | None = None
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    """Of people's clients one of those that are known; of a program, the prefix of its API key."""
     device_code: PresentedCode | None = None
     refresh_token: PresentedToken | None = None
+    client_secret: PresentedToken | None = None
+    scope: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+    """Less than the API key allows, by spaces."""
 
 
 class RevocationIn(BaseModel):
@@ -133,7 +127,7 @@ async def metadata(parts: AllParts) -> MetadataOut:
         token_endpoint=f"{how.public_url}/v1/auth/token",
         revocation_endpoint=f"{how.public_url}/v1/auth/revoke",
         grant_types_supported=list(GrantType),
-        token_endpoint_auth_methods_supported=["none"],
+        token_endpoint_auth_methods_supported=["none", "client_secret_basic", "client_secret_post"],
         revocation_endpoint_auth_methods_supported=["none"],
         response_types_supported=[],
         scopes_supported=sorted(frozenset().union(*SCOPES_OF_ROLE.values())),
@@ -150,7 +144,7 @@ async def metadata(parts: AllParts) -> MetadataOut:
 async def ask(body: DeviceIn, db: Db, parts: AllParts, request: Request, cause: RequestCause) -> DeviceOut | Response:
     """Let a device wait until a person has approved it elsewhere."""
     if body.client_id not in CLIENTS:
-        return refused(Refusal.INVALID_CLIENT, _TOLD[Refusal.INVALID_CLIENT])
+        return refused(Refusal.INVALID_CLIENT)
     how = parts.authorizing
     async with db.public(cause) as tx:
         asked = await devices.ask(tx, how, body.client_id, client_address(request))
@@ -166,17 +160,21 @@ async def ask(body: DeviceIn, db: Db, parts: AllParts, request: Request, cause: 
 
 @router.post(
     "/v1/auth/token",
-    response_model=TokensOut,
-    responses=_REFUSALS,
+    response_model=TokensOut | ProgramTokenOut,
+    responses=_REFUSALS
+    | {401: {"model": RefusedOut, "description": "Not the API key's prefix and secret, by HTTP Basic"}},
     dependencies=[per_address("refresh")],
     openapi_extra=_form_of(TokenIn),
 )
 async def token(
-    body: TokenIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
-) -> TokensOut | Response:
-    """Exchange an approved device code, or a refresh token, once, for tokens."""
+    body: TokenIn, program: ProgramAsks, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+) -> TokensOut | ProgramTokenOut | Response:
+    """Exchange an approved device code or a refresh token, once, for tokens, or an API key for a program's token."""
+    if body.grant_type == GrantType.CLIENT_CREDENTIALS:
+        secret = None if body.client_secret is None else body.client_secret.get_secret_value()
+        return await answer_program(program, body.client_id, secret, body.scope)
     outcome = await _exchange(body, _Asked(db, parts, origin, cause))
-    return refused(outcome, _TOLD[outcome]) if isinstance(outcome, Refusal) else TokensOut.of(outcome)
+    return refused(outcome) if isinstance(outcome, Refusal) else TokensOut.of(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +234,10 @@ async def _refresh(text: str, asked: _Asked) -> sessions.Tokens | Refusal:
 async def revoke(body: RevocationIn, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """End the session of a refresh token. Answers alike whether there was one: what is wanted is so (RFC 7009)."""
     if body.client_id is not None and body.client_id not in CLIENTS:
-        return refused(Refusal.INVALID_CLIENT, _TOLD[Refusal.INVALID_CLIENT])
+        return refused(Refusal.INVALID_CLIENT)
     text = body.token.get_secret_value()
     if body.token_type_hint == "access_token" or text.count(".") == _DOTS_OF_A_JWT:  # noqa: S105 a kind, not a token
-        return refused(Refusal.UNSUPPORTED_TOKEN_TYPE, _TOLD[Refusal.UNSUPPORTED_TOKEN_TYPE])
+        return refused(Refusal.UNSUPPORTED_TOKEN_TYPE)
     try:
         presented = Ticket.parse(text)
     except Unauthenticated:

@@ -25,6 +25,7 @@ from services.auth.commands.second_step import Entrance
 from services.auth.commands.workspaces import Hosting
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
+from services.auth.program_keys import KeyRules
 from services.auth.queries import people
 from services.auth.tokens import Issuing, Ticket
 
@@ -43,6 +44,7 @@ class Parts:
     hosting: Hosting
     entrance: Entrance
     display_name: str
+    key_rules: KeyRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.limiter import HowLimited
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
-from libs.kit.http.rate_limits import HowLimited, per_address
+from libs.kit.http.rate_limits import per_address
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, a_try

@@ -76,9 +76,9 @@ class Mailing:
         tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now), cause=cause)
 
 
-def write_to(tx: Tx, user: User, template: MailTemplate) -> None:
-    """Write to a person, whose row `tx` has locked, a mail without a secret."""
-    tx.publish(user, _mail(user, uuid7(), template, None, tx.now))
+def write_to(tx: Tx, user: User, template: MailTemplate, cause: Cause | None = None) -> None:
+    """Write to a person, whose row `tx` has locked, a mail without a secret. `cause` is the event that a handler follows."""
+    tx.publish(user, _mail(user, uuid7(), template, None, tx.now), cause=cause)
 
 
 @dataclass(frozen=True, slots=True)

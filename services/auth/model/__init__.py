@@ -4,6 +4,7 @@ A workspace has one owner and invites others. A person has a profile, proves who
 """
 
 from services.auth.model.account_state import AccountState
+from services.auth.model.api_key import ApiKey
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.challenge import Ask, LoginChallenge
 from services.auth.model.device import DeviceAuthorization, DeviceState
@@ -18,7 +19,7 @@ from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
 from services.auth.model.passkey import Passkey
 from services.auth.model.profile import Profile
-from services.auth.model.roles import MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
+from services.auth.model.roles import MAY_GRANT, PROGRAM_SCOPES, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
 from services.auth.model.second_factor import Factor, KeptRecoveryCode, Totp
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
@@ -30,9 +31,11 @@ from services.auth.model.workspace import Membership, Workspace
 __all__ = [
     "CLIENTS",
     "MAY_GRANT",
+    "PROGRAM_SCOPES",
     "SCOPES_OF_ROLE",
     "STAFF",
     "AccountState",
+    "ApiKey",
     "Ask",
     "AuditChain",
     "AuditEntry",

@@ -12,6 +12,8 @@ class GrantType(StrEnum):
 
     DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 a grant's name, not a secret
+    CLIENT_CREDENTIALS = "client_credentials"
+    """Of a program: an API key (RFC 6749, section 4.4)."""
 
 
 class Refusal(StrEnum):
@@ -24,9 +26,11 @@ class Refusal(StrEnum):
     INVALID_CLIENT = "invalid_client"
     INVALID_GRANT = "invalid_grant"
     INVALID_REQUEST = "invalid_request"
+    INVALID_SCOPE = "invalid_scope"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 an error's name, not a secret
 
 
 CLIENTS: Mapping[str, str] = MappingProxyType({"fillstream-cli": "The fillstream command"})
-"""Names of the clients that may ask for a device's authorization, by id. All are public: they can keep no secret."""
+"""Names of the clients that people use, by id. All are public: they can keep no secret. Programs name their API key."""

@@ -31,6 +31,7 @@ class Role(StrEnum):
 _VIEWER = frozenset({
     "marketdata:read", "strategies:read", "signals:read", "orders:read", "accounts:read", "portfolio:read",
     "billing:read", "notifications:read", "devices:approve", "members:read",
+    "api-keys:read", "api-keys:write",
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
@@ -52,6 +53,13 @@ SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType(
     PlatformRole.ADMIN: _ADMIN,
     PlatformRole.SUPER_ADMIN: _ADMIN,
 })  # fmt: skip
+
+PROGRAM_SCOPES = frozenset({
+    "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
+    "accounts:read", "accounts:write", "portfolio:read", "billing:read", "notifications:read", "notifications:write",
+    "audit:read",
+})  # fmt: skip
+"""What an API key may be given: nothing by which a program could let others in, pay, or do staff's work."""
 
 _BELOW_ADMIN = frozenset(PlatformRole) - {PlatformRole.ADMIN, PlatformRole.SUPER_ADMIN}
 

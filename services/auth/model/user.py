@@ -124,6 +124,10 @@ class User(Versioned, Base):
             return AccountState.DEACTIVATED
         return AccountState.LOCKED if self._is_locked(at) else AccountState.ACTIVE
 
+    def may_be_acted_for(self, at: datetime) -> bool:
+        """Whether programs may act for the person. Guessing a password stops none: it would be a way to stop them all."""
+        return self.is_present and not self.is_held(at)
+
     def details(self) -> PersonalDetails:
         """What they say of themselves."""
         return PersonalDetails(

@@ -89,6 +89,14 @@ async def lock_user(tx: Tx, user_id: UUID) -> User:
     return user
 
 
+async def lock_all(tx: Tx, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Those of the users that there are, locked in one order until the transaction ends."""
+    found = await tx.scalars(
+        select(User).where(User.id.in_(set(user_ids))).order_by(User.id).with_for_update(key_share=True)
+    )
+    return {user.id: user for user in found}
+
+
 async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
     """Those who have these addresses, by their keys, locked in one order until the transaction ends."""
     keys = {email_key(email) for email in emails}

@@ -6,6 +6,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from libs.kit.backbone import add_backbone
+from libs.kit.rate_limits import add_rate_limits
 
 
 class Base(DeclarativeBase):
@@ -15,3 +16,4 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_rate_limits(Base.metadata)

@@ -1,0 +1,118 @@
+"""What happens to an API key? Its person makes it, describes it anew and rotates it; they or the owner revoke it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from libs.kit.acts import Act, Actor, Origin, Target, tell_act
+from libs.kit.db import Tx
+from libs.kit.errors import Conflict, Forbidden, Invalid
+from libs.schema.audit import ActorKind
+from libs.schema.auth import MailTemplate
+from libs.schema.event import Cause
+from services.auth.commands.mails import write_to
+from services.auth.model import PROGRAM_SCOPES, SCOPES_OF_ROLE, ApiKey
+from services.auth.model.api_key import KeyTerms
+from services.auth.program_keys import KeyRules, KeySecret, new_prefix
+from services.auth.repository import api_keys, users
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A person in the workspace that they act for."""
+
+    user_id: UUID
+    workspace_id: UUID
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A key with a secret that nobody has been told yet."""
+
+    key: ApiKey
+    secret: KeySecret
+
+
+async def create_key(tx: Tx, rules: KeyRules, holder: Holder, terms: KeyTerms) -> Opened:
+    """Let programs act for a person.
+
+    Raises Forbidden for scopes that the person, or any program, may not have, Invalid for an end that is too far away or past, and
+    Conflict when there are too many keys.
+    """
+    user = await users.lock_user(tx, holder.user_id)
+    if not user.may_be_acted_for(tx.now):
+        raise Forbidden("the person may not act, or no longer")
+    if not tx.now < terms.expires_at <= tx.now + rules.longest:
+        raise Invalid("/expires_at", f"is not within the next {rules.longest.days} days")
+    await _refuse_wide(tx, holder, terms.scopes)
+    if await api_keys.count_kept(tx, user.id) >= rules.most:
+        raise Conflict(f"there are {rules.most} keys already: revoke one", slug="too-many-api-keys")
+    prefix = new_prefix()
+    secret = KeySecret.generate(prefix)
+    key = ApiKey.of(holder.workspace_id, user.id, terms, prefix, secret.digest)
+    tx.add(key)
+    await tx.flush()
+    tx.publish(key, *key.create(tx.now))
+    _tell(tx, "api_key.created", key, holder)
+    return Opened(key, secret)
+
+
+async def describe_key(
+    tx: Tx, holder: Holder, key_id: UUID, name: str | None, networks: tuple[str, ...] | None
+) -> ApiKey:
+    """Call a person's key something else, or let it be used from elsewhere; None leaves it. Raises NotFound."""
+    key = await api_keys.lock_own(tx, holder.user_id, key_id)
+    key.describe(key.name if name is None else name, key.networks if networks is None else networks)
+    _tell(tx, "api_key.changed", key, holder)
+    return key
+
+
+async def rotate_key(tx: Tx, holder: Holder, key_id: UUID, overlap: timedelta) -> Opened:
+    """Give a person's key another secret; the one before works on for a while. Raises NotFound and Conflict."""
+    key = await api_keys.lock_own(tx, holder.user_id, key_id)
+    secret = KeySecret.generate(key.prefix)
+    tx.publish(key, *key.rotate(secret.digest, overlap, tx.now))
+    _tell(tx, "api_key.rotated", key, holder)
+    return Opened(key, secret)
+
+
+async def revoke_key(tx: Tx, holder: Holder, key_id: UUID) -> None:
+    """Let a key work no more, nor the tokens that came of it. Raises NotFound for keys that the person does not see."""
+    key = await api_keys.lock_seen(tx, holder.user_id, holder.workspace_id, key_id)
+    told = key.revoke(holder.user_id, tx.now)
+    if told:
+        tx.publish(key, *told)
+        _tell(tx, "api_key.revoked", key, holder)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Whose key was made, and the event that told it."""
+
+    user_id: UUID
+    cause: Cause
+
+
+async def write_of_keys(tx: Tx, made: Sequence[Made]) -> None:
+    """Write to those for whom programs can act from now on. Their mail is of their home, not of the key's workspace."""
+    people = await users.lock_all(tx, [one.user_id for one in made])
+    for one in made:
+        if one.user_id in people:
+            write_to(tx, people[one.user_id], MailTemplate.API_KEY_CREATED, one.cause)
+
+
+async def _refuse_wide(tx: Tx, holder: Holder, scopes: frozenset[str]) -> None:
+    role = await users.role_in(tx, holder.user_id, holder.workspace_id)
+    allowed = frozenset[str]() if role is None else SCOPES_OF_ROLE[role] & PROGRAM_SCOPES
+    if not scopes <= allowed:
+        beyond = ", ".join(sorted(scopes - allowed))
+        raise Forbidden(f"you may give a program none of: {beyond}", slug="scopes-too-wide")
+
+
+def _tell(tx: Tx, name: str, key: ApiKey, holder: Holder) -> None:
+    actor = Actor(ActorKind.USER, holder.user_id, origin=holder.origin)
+    tell_act(tx, holder.workspace_id, Act(name, actor, Target("api_key", key.id)))
