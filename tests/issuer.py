@@ -18,7 +18,8 @@ from libs.kit.ids import uuid7
 ALL_SCOPES = (
     "marketdata:read", "marketdata:write", "strategies:read", "strategies:write", "signals:read", "orders:read",
     "orders:write", "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write",
-    "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide",
+    "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide", "support:grant",
+    "support:act", "referrals:write", "customers:read",
 )  # fmt: skip
 
 

@@ -21,12 +21,16 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
+from libs.kit.acts import Actor, Origin
 from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
+from libs.kit.http.on_behalf import tell_request
+from libs.kit.http.origin import origin
 from libs.kit.ids import uuid_of
 from libs.kit.logging import logger
 from libs.kit.revocations import Granted, Revocations
 from libs.kit.settings import Settings
+from libs.schema.audit import ActorKind
 
 log = logger(__name__)
 
@@ -59,6 +63,13 @@ class Caller:
     """How they did, in the words of RFC 8176."""
     client_id: UUID | None = None
     """The API key of the program that acts for the person; None for the person themselves."""
+    on_behalf_of: UUID | None = None
+    """Whose guest the caller is in the workspace, and in whose place they act there; None for whoever is at home."""
+
+    def actor(self, origin: Origin) -> Actor:
+        """Who acts, in a trail's words; guests are staff."""
+        kind = ActorKind.USER if self.on_behalf_of is None else ActorKind.STAFF
+        return Actor(kind, self.user_id, self.on_behalf_of, origin)
 
 
 class KeysUnavailable(Rejected):
@@ -101,6 +112,7 @@ class TokenVerifier:
                 _moment(claims["auth_time"]) if "auth_time" in claims else None,
                 _methods(claims.get("amr", [])),
                 uuid_of(claims["client_id"]) if "client_id" in claims else None,
+                uuid_of(claims["on_behalf_of"]) if "on_behalf_of" in claims else None,
             )
             self._refuse_revoked(Granted(caller.user_id, caller.tenant_id, caller.session_id, _moment(claims["iat"])))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
@@ -197,13 +209,15 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An acces
 async def authenticated(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """The caller of a request; for `Depends`. Raises Unauthenticated."""
+    """The caller of a request; for `Depends`. What guests ask for is told to the trail first. Raises Unauthenticated."""
     if credentials is None:
         detail = "send an access token as `Authorization: Bearer ...`"
         raise Unauthenticated(detail)
     verifier: TokenVerifier = request.app.state.token_verifier
     caller = await verifier.verify(credentials.credentials)
     structlog.contextvars.bind_contextvars(tenant_id=str(caller.tenant_id), user_id=str(caller.user_id))
+    if caller.on_behalf_of is not None:
+        await tell_request(request, caller.tenant_id, caller.actor(await origin(request)))
     return caller
 
 
@@ -220,9 +234,12 @@ def requires(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
 
 
 async def fresh(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
-    """The caller, if the person themselves has just shown who they are. Raises StepUpRequired, or Forbidden for programs."""
+    """The caller, if the person themselves has just shown who they are. Raises StepUpRequired, or Forbidden for programs and guests."""
     if caller.client_id is not None:
         detail = "a program can't do this with its API key: it takes the person"
+        raise Forbidden(detail, slug="person-required")
+    if caller.on_behalf_of is not None:
+        detail = "a guest can't do this in the place of whoever let them in"
         raise Forbidden(detail, slug="person-required")
     if caller.authenticated_at is None or utc_now() - caller.authenticated_at > STEP_UP_AGE:
         detail = "show once more who you are, at `POST /v1/auth/step-up`"
@@ -232,8 +249,10 @@ async def fresh(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
 
 def requires_fresh(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     """Like `requires`, for what is dangerous: `fresh` must be true as well."""
+    # Not in the annotation below: FastAPI reads that as text, and knows nothing of what is local here.
+    scoped = requires(scope)
 
-    async def check(caller: Annotated[Caller, Depends(requires(scope))]) -> Caller:
-        return await fresh(caller)
+    async def check(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+        return await fresh(await scoped(caller))
 
     return check

@@ -67,5 +67,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Authorizing.of(settings),
                     encryption_,
                     timedelta(days=settings.auth_kyc_valid_days),
+                    timedelta(days=settings.auth_support_days),
                 )
                 yield Service("auth", http, probes)

@@ -8,14 +8,15 @@ from datetime import UTC
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.schema.audit import INSTALLATION, SecurityActed
-from libs.schema.auth import PasswordResetRequested
+from libs.schema.auth import PasswordResetRequested, RoleChanged, SupportEntered, UserDeactivated, UserDeleted
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import audit, passwords
+from services.auth.commands import audit, passwords, support
 from services.auth.commands.mails import Mailing
 from services.auth.commands.passwords import Asked
+from services.auth.commands.support import Happened
 from services.auth.commands.tiers import change_tiers
-from services.auth.model import SecurityAct
+from services.auth.model import HELPERS, SecurityAct
 from services.auth.repository.tiers import Plan
 from services.auth.settings import Settings
 
@@ -57,6 +58,30 @@ async def remember_tiers(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]
     await change_tiers(tx, [Plan(one.event.workspace_id, one.event.plan, one.sequence) for one in changed])
 
 
+def _happened(
+    envelopes: Sequence[Envelope[RoleChanged] | Envelope[UserDeactivated] | Envelope[UserDeleted]],
+) -> list[Happened]:
+    return [Happened(one.event.user_id, one.event.workspace_id, one.follow()) for one in envelopes]
+
+
+@on(RoleChanged)
+async def shut_out_former_staff(tx: Tx, changed: Sequence[Envelope[RoleChanged]]) -> None:
+    """Whoever was let into workspaces as what they were is out of them."""
+    support.shut_out(tx, _happened([one for one in changed if one.event.previous_role in HELPERS]))
+
+
+@on(UserDeactivated)
+async def shut_out_deactivated(tx: Tx, told: Sequence[Envelope[UserDeactivated]]) -> None:
+    """Sessions end with the person; what they got by grants ends here."""
+    support.shut_out(tx, _happened(told))
+
+
+@on(UserDeleted)
+async def shut_out_deleted(tx: Tx, told: Sequence[Envelope[UserDeleted]]) -> None:
+    """Sessions end with the person; what they got by grants ends here."""
+    support.shut_out(tx, _happened(told))
+
+
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
@@ -66,4 +91,18 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (record_acts, remember_tiers, send_resets)
+    @on(SupportEntered)
+    async def write_of_visits(tx: Tx, entered: Sequence[Envelope[SupportEntered]]) -> None:
+        """Whoever let support in hears that it came."""
+        visited = [Happened(one.event.on_behalf_of, one.event.workspace_id, one.follow()) for one in entered]
+        await support.write_to_owners(tx, Mailing.of(settings), visited)
+
+    return (
+        record_acts,
+        remember_tiers,
+        send_resets,
+        write_of_visits,
+        shut_out_former_staff,
+        shut_out_deactivated,
+        shut_out_deleted,
+    )

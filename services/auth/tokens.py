@@ -62,6 +62,14 @@ class Grant:
     scopes: frozenset[str]
     authenticated_at: datetime
     methods: tuple[str, ...]
+    on_behalf_of: UUID | None = None
+    """In whose place they act, where it is not their own."""
+    ends_at: datetime | None = None
+    """When it is over at the latest; None where an access token's own time is all that limits it."""
+
+    def lifetime(self, usual: timedelta, now: datetime) -> timedelta:
+        """How long an access token of it lives."""
+        return usual if self.ends_at is None else min(usual, self.ends_at - now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class Issuing:
     def access_token(self, key: OKPKey, grant: Grant, now: datetime) -> str:
         """The signed token of a grant (RFC 9068). Its times are exact, so that a revocation meets those before it alone."""
         issued = round(now.timestamp(), 3)
+        lifetime = grant.lifetime(self.access_lifetime, now)
         claims: dict[str, object] = {
             "iss": self.issuer,
             "aud": self.audience,
@@ -104,8 +113,10 @@ class Issuing:
             "auth_time": int(grant.authenticated_at.timestamp()),
             "amr": sorted(grant.methods),
             "iat": issued,
-            "exp": round(issued + self.access_lifetime.total_seconds(), 3),
+            "exp": round(issued + lifetime.total_seconds(), 3),
             "jti": str(uuid7()),
         }
+        if grant.on_behalf_of is not None:
+            claims["on_behalf_of"] = str(grant.on_behalf_of)
         header = {"alg": ALGORITHM, "typ": ACCESS_TOKEN_TYPE, "kid": key_id(key)}
         return jwt.encode(header, claims, key, algorithms=[ALGORITHM])

@@ -51,6 +51,11 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "A token of one of your sessions was used twice, so somebody may have copied it. The session was ended; "
             "log in again, and look at your other sessions.",
         ),
+        MailTemplate.SUPPORT_ENTERED: Words(
+            "Support has entered your workspace",
+            "Somebody of our support staff has entered your workspace by a grant that you gave. All that they ask for is "
+            "in your audit trail. If you no longer need them, revoke the grant, and their access ends.",
+        ),
     }
 )
 

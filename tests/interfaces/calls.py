@@ -121,6 +121,49 @@ async def a_step_to_skip(_person: Person) -> Call:
     return Call(path={"step": "second_factor"})
 
 
+async def a_new_support_grant(_person: Person) -> Call:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    return Call({"reason": f"reason {next(_numbers)}", "expires_at": soon.isoformat()})
+
+
+async def a_support_grant(person: Person) -> Call:
+    made = await person.made("POST /v1/support-grants", await a_new_support_grant(person))
+    return Call(path={"grant_id": made["id"]})
+
+
+async def of_a_support_grant(person: Person) -> Call:
+    """There is one; nothing names it."""
+    await a_support_grant(person)
+    return Call()
+
+
+async def an_open_workspace(person: Person) -> Call:
+    """Of somebody else, who has registered only to let support in: whoever calls has to be support."""
+    known = Call({"email": f"owner{next(_numbers)}@example.com", "password": "a password of an owner"})
+    made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
+    session = (await person.send("POST /v1/auth/login", known, {})).raise_for_status().json()
+    granted = await a_new_support_grant(person)
+    (await person.send("POST /v1/support-grants", granted, bearer(session["access_token"]))).raise_for_status()
+    return Call({}, path={"workspace_id": made["workspace_id"]})
+
+
+async def of_an_open_workspace(person: Person) -> Call:
+    """There is one; nothing names it."""
+    await an_open_workspace(person)
+    return Call()
+
+
+async def a_referral_code(person: Person) -> Call:
+    made = await person.made("POST /v1/referral-codes", Call())
+    return Call(path={"code_id": made["id"]})
+
+
+async def of_a_referral_code(person: Person) -> Call:
+    """There is one; nothing names it."""
+    await a_referral_code(person)
+    return Call()
+
+
 async def an_unlisted_instrument(_person: Person) -> Call:
     return Call({"symbol": f"NEW{next(_numbers)}", "name": "New"})
 

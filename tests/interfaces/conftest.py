@@ -31,8 +31,9 @@ async def premises(stack: Endpoints, template: str) -> AsyncIterator[Premises]:
 
 @pytest.fixture(scope="module")
 async def neighbours(premises: Premises) -> Neighbours:
-    """Ada, who trades, and her neighbours."""
+    """Ada, who trades and is of the support staff, and her neighbours."""
     ada, bob, eve = [await premises.register(f"{name}@neighbours.example") for name in ("ada", "bob", "eve")]
+    await premises.make_support(ada)
     await let_trade(premises.in_flight, ada)
     named = {ada.email, ada.session.user_id, "paper of ada", "trend of ada"}
     return Neighbours(ada, bob, eve, frozenset(await ids_of_alone(premises.admin, workspace_of(ada)) | named))

@@ -88,6 +88,15 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "DELETE /v1/sessions": Scoped(None, Foreign.OWN),
     "DELETE /v1/sessions/{session_id}": Scoped(None, Foreign.HIDDEN, calls.a_session),
     "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
+    "POST /v1/support-grants": Scoped("support:grant", Foreign.OWN, calls.a_new_support_grant),
+    "GET /v1/support-grants": Scoped("support:grant", Foreign.EMPTY, calls.of_a_support_grant),
+    "DELETE /v1/support-grants/{grant_id}": Scoped("support:grant", Foreign.HIDDEN, calls.a_support_grant),
+    "GET /v1/support/workspaces": Scoped("support:act", Foreign.EMPTY, calls.of_an_open_workspace),
+    "POST /v1/support/workspaces/{workspace_id}/tokens": Scoped("support:act", Foreign.HIDDEN, calls.an_open_workspace),
+    "POST /v1/referral-codes": Scoped("referrals:write", Foreign.OWN),
+    "GET /v1/referral-codes": Scoped("referrals:write", Foreign.EMPTY, calls.of_a_referral_code),
+    "DELETE /v1/referral-codes/{code_id}": Scoped("referrals:write", Foreign.HIDDEN, calls.a_referral_code),
+    "GET /v1/customers": Scoped("customers:read", Foreign.OWN),
     "GET /v1/profile": Scoped(None, Foreign.OWN),
     "PATCH /v1/profile": Scoped(None, Foreign.OWN, calls.a_change_of_profile),
     "GET /v1/kyc": Scoped(None, Foreign.OWN),
@@ -150,18 +159,19 @@ _VIEWER = frozenset({
 })  # fmt: skip
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
-_ADMIN = frozenset({"marketdata:write", "kyc:decide"})
+_ADMIN = frozenset({"marketdata:write", "kyc:decide", "support:act"})
+_BRINGER = frozenset({"referrals:write", "customers:read"})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "VIEWER": _VIEWER,
     "ANALYST": _ANALYST,
     "TRADER": _TRADER,
-    "OWNER": _TRADER | {"billing:write", "audit:read"},
+    "OWNER": _TRADER | {"billing:write", "audit:read", "support:grant"},
     "USER": frozenset(),
     "MODERATOR": frozenset(),
-    "SALES": frozenset(),
-    "SUPPORT": frozenset(),
-    "RESELLER": frozenset(),
+    "SALES": _BRINGER,
+    "SUPPORT": frozenset({"support:act"}),
+    "RESELLER": _BRINGER,
     "ADMIN": _ADMIN,
     "SUPER_ADMIN": _ADMIN,
 }

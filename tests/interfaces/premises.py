@@ -107,6 +107,12 @@ class Premises:
         async with database(self.where.settings(Settings), "auth") as db, db.work() as tx:
             await grant_admin(tx, person.email)
 
+    async def make_support(self, person: Person) -> None:
+        """Let a person be of the support staff."""
+        await self.admin.execute(
+            "UPDATE auth.\"user\" SET platform_role = 'SUPPORT' WHERE id = $1", UUID(person.session.user_id)
+        )
+
 
 @asynccontextmanager
 async def open_premises(where: Installation) -> AsyncIterator[Premises]:

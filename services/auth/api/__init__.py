@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from services.auth.api import (
     audit,
+    customers,
     devices,
     kyc,
     me,
@@ -14,6 +15,8 @@ from services.auth.api import (
     registration,
     sessions,
     signing_keys,
+    support,
+    support_grants,
 )
 
 router = APIRouter()
@@ -29,5 +32,8 @@ for _part in (
     oauth,
     devices,
     audit,
+    support_grants,
+    support,
+    customers,
 ):
     router.routes.extend(_part.router.routes)

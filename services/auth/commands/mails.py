@@ -51,9 +51,12 @@ class Mailing:
             ),
         )
 
-    def tell(self, tx: Tx, user: User, template: MailTemplate) -> None:
-        """Write to a person, whose row `tx` has locked, what they should know."""
-        tx.publish(user, _mail(user, uuid7(), template, None, tx.now))
+    def tell(self, tx: Tx, user: User, template: MailTemplate, cause: Cause | None = None) -> None:
+        """Write to a person, whose row `tx` has locked, what they should know.
+
+        `cause` is the event that a handler follows.
+        """
+        tx.publish(user, _mail(user, uuid7(), template, None, tx.now), cause=cause)
 
     async def send(self, tx: Tx, user: User, purpose: Purpose, cause: Cause | None = None) -> None:
         """Send a person, whose row `tx` has locked, a secret for this purpose; those sent before work no more.

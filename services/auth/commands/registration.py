@@ -9,6 +9,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import Conflict
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
+from services.auth.commands.referrals import bringer_of
 from services.auth.model import Membership, Role, Workspace
 from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
@@ -20,11 +21,13 @@ DEFAULT_WORKSPACE_NAME = "Personal"
 async def register(
     tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID, workspace_name: str | None, origin: Origin
 ) -> Workspace:
-    """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken.
+    """Make a user and their workspace, which `tx` is a transaction of.
 
+    Raises Conflict when the address is taken, and Invalid for a referral code that does not work.
     A mail goes out that proves the address.
     """
-    user = await users.insert_user(tx, new, workspace_id)
+    brought_by = await bringer_of(tx, new.referral_code)
+    user = await users.insert_user(tx, new, workspace_id, brought_by)
     if user is None:
         raise Conflict("this e-mail address is registered already", slug="email-taken")
     name = workspace_name or DEFAULT_WORKSPACE_NAME

@@ -13,17 +13,22 @@ from services.auth.model.method import Method
 from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
 from services.auth.model.profile import Profile
-from services.auth.model.roles import MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
+from services.auth.model.referral_code import ReferralCode, new_referral_code, referral_code_key
+from services.auth.model.roles import BRINGERS, HELPERS, MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
+from services.auth.model.support_grant import SCOPES_OF_ACCESS, SupportAccess, SupportGrant
 from services.auth.model.tier import Tier
 from services.auth.model.user import User, email_key
 from services.auth.model.username import is_reserved, username_key
 from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
+    "BRINGERS",
     "CLIENTS",
+    "HELPERS",
     "MAY_GRANT",
+    "SCOPES_OF_ACCESS",
     "SCOPES_OF_ROLE",
     "STAFF",
     "AuditChain",
@@ -41,17 +46,22 @@ __all__ = [
     "OnboardingProgress",
     "PlatformRole",
     "Profile",
+    "ReferralCode",
     "RefreshToken",
     "Refusal",
     "Role",
     "SecurityAct",
     "Session",
     "SigningKey",
+    "SupportAccess",
+    "SupportGrant",
     "Tier",
     "User",
     "Workspace",
     "email_key",
     "is_reserved",
+    "new_referral_code",
+    "referral_code_key",
     "signing_at",
     "username_key",
 ]

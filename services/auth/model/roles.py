@@ -35,18 +35,20 @@ _VIEWER = frozenset({
 _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
 # Market data belongs to every workspace, so that no single one may write it; who somebody is, nobody says of themselves.
-_ADMIN = frozenset({"marketdata:write", "kyc:decide"})
+_ADMIN = frozenset({"marketdata:write", "kyc:decide", "support:act"})
+# Who brings customers sees those, whether they are paid for it as a reseller or as one of the sales staff.
+_BRINGER = frozenset({"referrals:write", "customers:read"})
 
 SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType({
     Role.VIEWER: _VIEWER,
     Role.ANALYST: _ANALYST,
     Role.TRADER: _TRADER,
-    Role.OWNER: _TRADER | {"billing:write", "audit:read"},
+    Role.OWNER: _TRADER | {"billing:write", "audit:read", "support:grant"},
     PlatformRole.USER: frozenset(),
     PlatformRole.MODERATOR: frozenset(),
-    PlatformRole.SALES: frozenset(),
-    PlatformRole.SUPPORT: frozenset(),
-    PlatformRole.RESELLER: frozenset(),
+    PlatformRole.SALES: _BRINGER,
+    PlatformRole.SUPPORT: frozenset({"support:act"}),
+    PlatformRole.RESELLER: _BRINGER,
     PlatformRole.ADMIN: _ADMIN,
     PlatformRole.SUPER_ADMIN: _ADMIN,
 })  # fmt: skip
@@ -61,6 +63,12 @@ MAY_GRANT: Mapping[PlatformRole, frozenset[PlatformRole]] = MappingProxyType(
 
 STAFF = frozenset(PlatformRole) - {PlatformRole.USER}
 """Whoever may see or change what is others': their role counts in sessions with a second factor alone."""
+
+HELPERS = frozenset(role for role in PlatformRole if "support:act" in SCOPES_OF_ROLE[role])
+"""Whom an owner can let in by name; whom they let in without a name is of the role SUPPORT."""
+
+BRINGERS = frozenset(role for role in PlatformRole if "customers:read" in SCOPES_OF_ROLE[role])
+"""Whose referral codes work, and who sees whom they brought."""
 
 
 def one_of(column: str, words: type[StrEnum]) -> str:

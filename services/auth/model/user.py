@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -63,6 +63,8 @@ class User(Versioned, Base):
         UniqueConstraint("email_key", name="user_email_key"),
         UniqueConstraint("username_key", name="user_username_key"),
         CheckConstraint(one_of("platform_role", PlatformRole), name="user_platform_role"),
+        CheckConstraint("brought_by <> id", name="user_brought"),
+        Index("user_brought_by", "brought_by", "created_at", "id", postgresql_where=text("brought_by IS NOT NULL")),
     )
 
     email: Mapped[str]
@@ -86,6 +88,8 @@ class User(Versioned, Base):
     password_changed_at: Mapped[Moment | None] = mapped_column(sort_order=20)
     locked_until: Mapped[Moment | None] = mapped_column(sort_order=20)
     deleted_at: Mapped[Moment | None] = mapped_column(sort_order=20)
+    brought_by: Mapped[UUID | None] = mapped_column(ForeignKey("auth.user.id"), sort_order=20)
+    """Whose referral code they registered with. Nobody changes it: the database refuses another one."""
 
     @property
     def tenant(self) -> UUID | None:

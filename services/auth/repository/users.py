@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -26,6 +26,8 @@ class NewUser:
     password_hash: str = field(repr=False)
     first_name: str | None
     last_name: str | None
+    referral_code: str | None = None
+    """What somebody who brings customers gave them, as it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Credentials:
     """A password that was changed since is another one, however its hash was checked."""
 
 
-async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User | None:
+async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID, brought_by: UUID | None) -> User | None:
     """The new user, or None when the address is taken; of several at once, one gets it."""
     statement = (
         insert(User)
@@ -58,6 +60,7 @@ async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User 
             time_zone=DEFAULT_TIME_ZONE,
             language=DEFAULT_LANGUAGE,
             preferences={},
+            brought_by=brought_by,
         )
         .on_conflict_do_nothing(index_elements=[User.email_key])
         .returning(User.id)
@@ -93,9 +96,20 @@ async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
     return {user.email_key: user for user in found}
 
 
+async def lock_several(tx: Tx, user_ids: Collection[UUID]) -> dict[UUID, User]:
+    """Those of the users that there are, locked in one order until the transaction ends."""
+    found = select(User).where(User.id.in_(user_ids)).order_by(User.id).with_for_update(key_share=True)
+    return {user.id: user for user in await tx.scalars(found)}
+
+
+async def look_as(tx: Tx, user_id: UUID) -> None:
+    """Let the transaction see beside its workspace's rows those that concern a person, wherever they are."""
+    await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
+
+
 async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
     """What the user is in a workspace, whichever the transaction's is; None when they are no member."""
-    await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
+    await look_as(tx, user_id)
     role = await tx.scalar(
         select(Membership.role).where(Membership.user_id == user_id, Membership.tenant_id == workspace_id)
     )
