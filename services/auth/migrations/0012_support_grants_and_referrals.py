@@ -52,11 +52,15 @@ def _create_support_grants() -> None:
 
 def _let_staff_see_what_is_granted_to_them() -> None:
     """From outside of the workspace, and to read alone; the database itself looks whether they are support."""
-    op.execute(f"""
-        CREATE POLICY staff ON auth.support_grant FOR SELECT TO auth_api USING (
-            staff_id = {_ME} OR staff_id IS NULL AND EXISTS (
+    # Functions, with the rights of whoever reads: a policy that names "user" would lock it whenever it is looked at.
+    op.execute("""
+        CREATE FUNCTION auth.is_support(person uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+            SELECT EXISTS (
                 SELECT FROM auth."user" u
-                WHERE u.id = {_ME} AND u.platform_role = 'SUPPORT' AND u.is_active AND u.deleted_at IS NULL))""")
+                WHERE u.id = person AND u.platform_role = 'SUPPORT' AND u.is_active AND u.deleted_at IS NULL) $$""")
+    op.execute(f"""
+        CREATE POLICY staff ON auth.support_grant FOR SELECT TO auth_api
+            USING (staff_id = {_ME} OR staff_id IS NULL AND auth.is_support({_ME}))""")
 
 
 def _remember_who_brought_whom() -> None:
@@ -99,15 +103,21 @@ def _create_referral_codes() -> None:
 
 
 def _let_bringers_see_tiers() -> None:
+    op.execute("""
+        CREATE FUNCTION auth.has_brought(person uuid, home uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+            SELECT EXISTS (
+                SELECT FROM auth."user" u WHERE u.brought_by = person AND u.default_workspace_id = home) $$""")
     op.execute(f"""
-        CREATE POLICY bringer ON auth.tier FOR SELECT TO auth_api USING (
-            tenant_id IN (SELECT u.default_workspace_id FROM auth."user" u WHERE u.brought_by = {_ME}))""")
+        CREATE POLICY whose_bringer ON auth.tier FOR SELECT TO auth_api
+            USING (auth.has_brought({_ME}, tenant_id))""")
 
 
 def downgrade() -> None:
-    op.execute("DROP POLICY bringer ON auth.tier")
+    op.execute("DROP POLICY whose_bringer ON auth.tier")
+    op.execute("DROP FUNCTION auth.has_brought(uuid, uuid)")
     op.execute("DROP TABLE auth.referral_code")
     op.execute('DROP TRIGGER user_stays_brought ON auth."user"')
     op.execute("DROP FUNCTION auth.refuse_another_bringer()")
     op.execute('ALTER TABLE auth."user" DROP brought_by')
     op.execute("DROP TABLE auth.support_grant")
+    op.execute("DROP FUNCTION auth.is_support(uuid)")
