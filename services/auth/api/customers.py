@@ -73,14 +73,14 @@ def masked(email: str) -> str:
 
 
 @router.post("/v1/referral-codes", status_code=201, dependencies=[_gives_codes])
-async def make_code(somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause) -> ReferralCodeOut:
+async def make_referral_code(somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause) -> ReferralCodeOut:
     """Make a code: whoever registers with it is the caller's customer."""
     async with db.transaction(somebody.home_id, cause) as tx:
         return ReferralCodeOut.of(await referrals.make_code(tx, somebody.home_id, somebody.user_id, origin))
 
 
 @router.get("/v1/referral-codes", dependencies=[_gives_codes])
-async def list_codes(
+async def list_referral_codes(
     somebody: Somebody, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
 ) -> Page[ReferralCodeOut]:
     """The caller's codes, the newest first."""
@@ -90,7 +90,7 @@ async def list_codes(
 
 
 @router.delete("/v1/referral-codes/{code_id}", status_code=204, dependencies=[_gives_codes])
-async def revoke_code(
+async def revoke_referral_code(
     code_id: UUID, somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Let nobody register with a code any more; whoever did stays the caller's customer."""

@@ -86,7 +86,7 @@ def _visitor(staff: Caller, origin: Origin) -> Visitor:
 
 
 @router.get("/v1/support/workspaces")
-async def open_workspaces(
+async def list_open_workspaces(
     staff: Annotated[Caller, Depends(requires("support:act"))],
     db: Db,
     wanted: Annotated[PageRequest, Depends(page_request)],
@@ -97,7 +97,7 @@ async def open_workspaces(
 
 
 @router.post("/v1/support/workspaces/{workspace_id}/tokens")
-async def enter(
+async def enter_workspace(
     workspace_id: UUID,
     body: EntryIn,
     staff: Annotated[Caller, Depends(requires_fresh("support:act"))],

@@ -66,7 +66,7 @@ class SupportGrantOut(BaseModel):
 
 
 @router.post("/v1/support-grants", status_code=201)
-async def let_in(
+async def let_support_in(
     body: SupportGrantIn,
     owner: Annotated[Caller, Depends(requires_fresh("support:grant"))],
     db: Db,
@@ -81,7 +81,7 @@ async def let_in(
 
 
 @router.get("/v1/support-grants")
-async def list_grants(
+async def list_support_grants(
     owner: Owner, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
 ) -> Page[SupportGrantOut]:
     """Every grant that was ever given for the workspace, the newest first."""
@@ -90,7 +90,9 @@ async def list_grants(
 
 
 @router.delete("/v1/support-grants/{grant_id}", status_code=204)
-async def revoke(grant_id: UUID, owner: Owner, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
+async def revoke_support_grant(
+    grant_id: UUID, owner: Owner, db: Db, origin: RequestOrigin, cause: RequestCause
+) -> Response:
     """Take a grant back; the tokens that support got by it are refused at once."""
     async with db.transaction(owner.tenant_id, cause) as tx:
         await support.revoke(tx, owner.tenant_id, grant_id, owner.user_id, origin)
