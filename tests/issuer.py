@@ -26,6 +26,8 @@ ALL_SCOPES = (
     "members:read", "members:write", "workspace:write",
     "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide", "api-keys:read",
     "api-keys:write",
+    "notifications:read", "notifications:write", "devices:approve", "audit:read", "kyc:decide", "support:grant",
+    "support:act", "referrals:write", "customers:read",
 )  # fmt: skip
 
 

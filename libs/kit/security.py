@@ -21,14 +21,18 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
+from libs.kit.acts import Actor, Origin
 from libs.kit.checked_tokens import Checked, CheckedTokens
 from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
+from libs.kit.http.on_behalf import tell_request
+from libs.kit.http.origin import origin
 from libs.kit.http.programs import Program, admit, networks_of
 from libs.kit.ids import uuid_of
 from libs.kit.logging import logger
 from libs.kit.revocations import Granted, Revocations
 from libs.kit.settings import Network, Settings
+from libs.schema.audit import ActorKind
 
 log = logger(__name__)
 
@@ -70,6 +74,14 @@ class Caller:
     def granted(self) -> Granted:
         """What a revocation may mean of the token."""
         return Granted(self.user_id, self.tenant_id, self.session_id, self.issued_at)
+
+    on_behalf_of: UUID | None = None
+    """Whose guest the caller is in the workspace, and in whose place they act there; None for whoever is at home."""
+
+    def actor(self, origin: Origin) -> Actor:
+        """Who acts, in a trail's words; guests are staff."""
+        kind = ActorKind.USER if self.on_behalf_of is None else ActorKind.STAFF
+        return Actor(kind, self.user_id, self.on_behalf_of, origin)
 
 
 class KeysUnavailable(Rejected):
@@ -128,6 +140,7 @@ class TokenVerifier:
             _methods(claims.get("amr", [])),
             uuid_of(claims["client_id"]) if "client_id" in claims else None,
             networks_of(claims.get("networks", [])),
+            uuid_of(claims["on_behalf_of"]) if "on_behalf_of" in claims else None,
         )
         begins = max(float(claims["iat"]), float(claims.get("nbf", claims["iat"]))) - _LEEWAY_SECONDS
         checked = Checked(caller, begins, float(claims["exp"]) + _LEEWAY_SECONDS)
@@ -246,7 +259,10 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An acces
 async def authenticated(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """The caller of a request; for `Depends`. Raises Unauthenticated, and what `admit` raises of programs."""
+    """The caller of a request; for `Depends`. What guests ask for is told to the trail first.
+
+    Raises Unauthenticated, and what `admit` raises of programs.
+    """
     if credentials is None:
         detail = "send an access token as `Authorization: Bearer ...`"
         raise Unauthenticated(detail)
@@ -255,6 +271,8 @@ async def authenticated(
     structlog.contextvars.bind_contextvars(tenant_id=str(caller.tenant_id), user_id=str(caller.user_id))
     if caller.client_id is not None:
         await admit(request, Program(caller.client_id, caller.networks))
+    if caller.on_behalf_of is not None:
+        await tell_request(request, caller.tenant_id, caller.actor(await origin(request)))
     return caller
 
 
@@ -271,9 +289,12 @@ def requires(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
 
 
 async def fresh(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
-    """The caller, if the person themselves has just shown who they are. Raises StepUpRequired, or Forbidden for programs."""
+    """The caller, if the person themselves has just shown who they are. Raises StepUpRequired, or Forbidden for programs and guests."""
     if caller.client_id is not None:
         detail = "a program can't do this with its API key: it takes the person"
+        raise Forbidden(detail, slug="person-required")
+    if caller.on_behalf_of is not None:
+        detail = "a guest can't do this in the place of whoever let them in"
         raise Forbidden(detail, slug="person-required")
     if caller.authenticated_at is None or utc_now() - caller.authenticated_at > STEP_UP_AGE:
         detail = "show once more who you are, at `POST /v1/auth/step-up`"

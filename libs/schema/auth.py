@@ -54,6 +54,7 @@ class MailTemplate(StrEnum):
     SECOND_FACTOR_CHANGED = "SECOND_FACTOR_CHANGED"
     RECOVERY_CODE_USED = "RECOVERY_CODE_USED"
     API_KEY_CREATED = "API_KEY_CREATED"
+    SUPPORT_ENTERED = "SUPPORT_ENTERED"
 
 
 class RiskTolerance(StrEnum):
@@ -83,6 +84,8 @@ class UserRegistered(DomainEvent, topic="auth.v1", key="workspace_id"):
     email: str
     first_name: str | None = None
     last_name: str | None = None
+    brought_by: UUID | None = None
+    """Who gave them the referral code that they came with."""
 
 
 class UserChanged(DomainEvent, topic="auth.v1", key="workspace_id"):
@@ -214,6 +217,17 @@ class AccessRevoked(DomainEvent, topic="access.v1", key="user_id"):
     workspace_id: UUID | None
     """The one workspace that is meant; None for all of them."""
     issued_before: UtcDatetime
+
+
+class SupportEntered(DomainEvent, topic="auth.v1", key="workspace_id"):
+    """Staff came into a workspace by a grant of its owner. Told once of each person and grant."""
+
+    grant_id: UUID
+    user_id: UUID
+    """Who came."""
+    workspace_id: UUID
+    on_behalf_of: UUID
+    """The owner who let them in."""
 
 
 class MailRequested(DomainEvent, topic="mail.v1", key="user_id"):

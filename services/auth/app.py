@@ -87,5 +87,6 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
                     Entrance(issuing, lockout, Proving(encryption_, _relying_party(settings), mailing)),
                     settings.auth_display_name,
                     KeyRules.of(settings),
+                    timedelta(days=settings.auth_support_days),
                 )
                 yield Service("auth", http, probes)

@@ -11,22 +11,24 @@ from libs.kit.handlers import Handlers, on, on_each
 from libs.schema.audit import INSTALLATION, ActResult, SecurityActed
 from libs.schema.auth import (
     ApiKeyCreated,
+    LockReason,
+    MailTemplate,
     MemberRemoved,
     MemberRoleChanged,
     PasswordResetRequested,
+    RoleChanged,
+    SupportEntered,
     UserDeactivated,
     UserDeleted,
+    UserLocked,
 )
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import api_keys, audit, members, passwords, programs
-from services.auth.commands.api_keys import Made
-from services.auth.commands.mails import Mailing
-from services.auth.commands.members import Loss
+from services.auth.commands import access, audit, passwords
+from services.auth.commands.mails import Due, Mailing, write_to_each
 from services.auth.commands.passwords import Asked
-from services.auth.commands.programs import ShutOut
 from services.auth.commands.tiers import change_tiers
-from services.auth.model import SCOPES_OF_ROLE, Role, SecurityAct
+from services.auth.model import HELPERS, SCOPES_OF_ROLE, Role, SecurityAct
 from services.auth.repository.tiers import Plan
 from services.auth.settings import Settings
 
@@ -88,32 +90,65 @@ async def remember_tiers(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]
 
 
 @on(MemberRoleChanged)
-async def lower_access(tx: Tx, changed: Sequence[Envelope[MemberRoleChanged]]) -> None:
-    """Whoever may do less than before may do it at once."""
-    lowered = [one for one in changed if not _allows(one.event.role) >= _allows(one.event.previous_role)]
-    await members.end_access(tx, [Loss(one.event.user_id, one.event.workspace_id, one.follow()) for one in lowered])
-
-
-@on(MemberRemoved)
-async def end_access(tx: Tx, removed: Sequence[Envelope[MemberRemoved]]) -> None:
-    """Whoever is no member any more is shut out at once."""
-    await members.end_access(tx, [Loss(one.event.user_id, one.event.workspace_id, one.follow()) for one in removed])
+async def end_access_of_lowered(tx: Tx, changed: Sequence[Envelope[MemberRoleChanged]]) -> None:
+    """Whoever may do less in a workspace than before may do it at once."""
+    for one in changed:
+        if not _allows(one.event.role) >= _allows(one.event.previous_role):
+            access.end_in(tx, one.event.workspace_id, one.event.user_id, one.follow())
 
 
 def _allows(role: str) -> frozenset[str]:
     return SCOPES_OF_ROLE[Role(role)]
 
 
+@on(MemberRemoved)
+async def end_access_of_removed(tx: Tx, removed: Sequence[Envelope[MemberRemoved]]) -> None:
+    """Whoever is no member any more is shut out at once."""
+    for one in removed:
+        access.end_in(tx, one.event.workspace_id, one.event.user_id, one.follow())
+
+
+@on(RoleChanged)
+async def end_access_of_former_staff(tx: Tx, changed: Sequence[Envelope[RoleChanged]]) -> None:
+    """Whoever was let into workspaces as what they were is out of them."""
+    for one in changed:
+        if one.event.previous_role in HELPERS:
+            access.end_everywhere(tx, one.event.workspace_id, one.event.user_id, one.follow())
+
+
+@on(UserLocked)
+async def end_access_of_locked(tx: Tx, locked: Sequence[Envelope[UserLocked]]) -> None:
+    """Support's lock stops a person's programs, too. Guesses stop none: that would be a way to stop anybody's."""
+    for one in locked:
+        if one.event.reason is LockReason.SUPPORT:
+            access.end_everywhere(tx, one.event.workspace_id, one.event.user_id, one.follow())
+
+
 @on(UserDeactivated)
-async def end_access_of_deactivated(tx: Tx, envelopes: Sequence[Envelope[UserDeactivated]]) -> None:
-    """A deactivated person's programs have tokens, too."""
-    await programs.end_access(tx, [ShutOut(e.event.user_id, e.event.workspace_id, e.follow()) for e in envelopes])
+async def end_access_of_deactivated(tx: Tx, told: Sequence[Envelope[UserDeactivated]]) -> None:
+    """Sessions end with the person; what programs and grants gave ends here."""
+    for one in told:
+        access.end_everywhere(tx, one.event.workspace_id, one.event.user_id, one.follow())
 
 
 @on(UserDeleted)
-async def end_access_of_deleted(tx: Tx, envelopes: Sequence[Envelope[UserDeleted]]) -> None:
-    """So have those of a deleted one."""
-    await programs.end_access(tx, [ShutOut(e.event.user_id, e.event.workspace_id, e.follow()) for e in envelopes])
+async def end_access_of_deleted(tx: Tx, told: Sequence[Envelope[UserDeleted]]) -> None:
+    """Sessions end with the person; what programs and grants gave ends here."""
+    for one in told:
+        access.end_everywhere(tx, one.event.workspace_id, one.event.user_id, one.follow())
+
+
+@on(ApiKeyCreated)
+async def write_of_keys(tx: Tx, made: Sequence[Envelope[ApiKeyCreated]]) -> None:
+    """Whoever gets a key that they did not ask for hears of it."""
+    await write_to_each(tx, MailTemplate.API_KEY_CREATED, [Due(one.event.user_id, one.follow()) for one in made])
+
+
+@on(SupportEntered)
+async def write_of_visits(tx: Tx, entered: Sequence[Envelope[SupportEntered]]) -> None:
+    """Whoever let support in hears that it came."""
+    due = [Due(one.event.on_behalf_of, one.follow()) for one in entered]
+    await write_to_each(tx, MailTemplate.SUPPORT_ENTERED, due)
 
 
 def handlers(settings: Settings) -> Handlers:
@@ -125,10 +160,16 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    @on(ApiKeyCreated)
-    async def write_of_keys(tx: Tx, envelopes: Sequence[Envelope[ApiKeyCreated]]) -> None:
-        """Whoever gets a key that they did not ask for hears of it."""
-        await api_keys.write_of_keys(tx, [Made(e.event.user_id, e.follow()) for e in envelopes])
-
-    access = (lower_access, end_access, end_access_of_deactivated, end_access_of_deleted)
-    return (record_acts, remember_tiers, *access, send_resets, write_of_keys)
+    return (
+        record_acts,
+        remember_tiers,
+        end_access_of_lowered,
+        end_access_of_removed,
+        end_access_of_former_staff,
+        end_access_of_locked,
+        end_access_of_deactivated,
+        end_access_of_deleted,
+        write_of_keys,
+        write_of_visits,
+        send_resets,
+    )

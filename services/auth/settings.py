@@ -45,6 +45,8 @@ class Settings(KitSettings):
     """How long a verification of who somebody is holds."""
     auth_kyc_expiry_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often it is looked for verifications that are over."""
+    auth_support_days: Annotated[int, Field(ge=1, le=7)] = 7
+    """How long an owner may let support in at most."""
     auth_verification_hours: Annotated[int, Field(ge=1)] = 48
     auth_reset_minutes: Annotated[int, Field(ge=1)] = 30
     auth_invitation_days: Annotated[int, Field(ge=1, le=365)] = 7

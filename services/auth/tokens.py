@@ -62,6 +62,14 @@ class Grant:
     scopes: frozenset[str]
     authenticated_at: datetime
     methods: tuple[str, ...]
+    on_behalf_of: UUID | None = None
+    """In whose place they act, where it is not their own."""
+    ends_at: datetime | None = None
+    """When it is over at the latest; None where an access token's own time is all that limits it."""
+
+    def lifetime(self, usual: timedelta, now: datetime) -> timedelta:
+        """How long an access token of it lives."""
+        return usual if self.ends_at is None else min(usual, self.ends_at - now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,9 @@ class Issuing:
             "auth_time": int(grant.authenticated_at.timestamp()),
             "amr": sorted(grant.methods),
         }
-        return self._signed(key, claims, now, self.access_lifetime)
+        if grant.on_behalf_of is not None:
+            claims["on_behalf_of"] = str(grant.on_behalf_of)
+        return self._signed(key, claims, now, grant.lifetime(self.access_lifetime, now))
 
     def program_token(self, key: OKPKey, grant: ProgramGrant, now: datetime) -> str:
         """The signed token of a program. Its key stands for a session, and nobody has shown who they are."""

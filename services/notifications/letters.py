@@ -79,10 +79,16 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "A recovery code was used",
             "Somebody, probably you, logged in to your account with one of its recovery codes, which works no more. If "
             "it was not you, change your password, end all sessions, and make new codes.",
+        ),
         MailTemplate.API_KEY_CREATED: Words(
             "A new API key acts for you",
             "An API key was made with which programs can act for you. If it was not you, revoke it, and change your "
             "password.",
+        ),
+        MailTemplate.SUPPORT_ENTERED: Words(
+            "Support has entered your workspace",
+            "Somebody of our support staff has entered your workspace by a grant that you gave. All that they ask for is "
+            "in your audit trail. If you no longer need them, revoke the grant, and their access ends.",
         ),
     }
 )

@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from tests.auth.authenticator import ES256, Authenticator, a_key
+from libs.kit.ids import uuid7
+from tests.auth.authenticator import ES256, Authenticator
+from tests.auth.authenticator import a_key as a_key_pair
 from tests.auth.builders import Person as Session
 from tests.auth.builders import bearer
 from tests.interfaces.people import Call, Person
@@ -217,7 +219,7 @@ async def _a_made_passkey(person: Person) -> tuple[Authenticator, Call]:
             gone = Call(path={"passkey_id": one["id"]})
             await person.send("DELETE /v1/me/passkeys/{passkey_id}", gone, bearer(person.everything))
     begun = await person.made("POST /v1/me/passkeys/options", Call())
-    device = Authenticator(a_key(ES256), origin="http://localhost:8000")
+    device = Authenticator(a_key_pair(ES256), origin="http://localhost:8000")
     made = {"challenge": begun["challenge"], "credential": device.create(begun["options"])}
     return device, Call(made | {"name": f"passkey {next(_numbers)}"})
 
@@ -321,6 +323,50 @@ async def a_step_to_complete(_person: Person) -> Call:
 
 async def a_step_to_skip(_person: Person) -> Call:
     return Call(path={"step": "second_factor"})
+
+
+async def a_new_support_grant(_person: Person) -> Call:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    return Call({"reason": f"reason {next(_numbers)}", "expires_at": soon.isoformat()})
+
+
+async def a_support_grant(person: Person) -> Call:
+    made = await person.made("POST /v1/support-grants", await a_new_support_grant(person))
+    return Call(path={"grant_id": made["id"]})
+
+
+async def of_a_support_grant(person: Person) -> Call:
+    """There is one; nothing names it."""
+    await a_support_grant(person)
+    return Call()
+
+
+async def an_open_workspace(person: Person) -> Call:
+    """Of somebody else, who has registered only to let support in: whoever calls has to be support."""
+    known = Call({"email": f"owner{next(_numbers)}@example.com", "password": "a password of an owner"})
+    made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
+    session = (await person.send("POST /v1/auth/login", known, {})).raise_for_status().json()
+    granted = await a_new_support_grant(person)
+    (await person.send("POST /v1/support-grants", granted, bearer(session["access_token"]))).raise_for_status()
+    return Call({}, path={"workspace_id": made["workspace_id"]})
+
+
+async def of_an_open_workspace(person: Person) -> Call:
+    """There is one; nothing names it."""
+    await an_open_workspace(person)
+    return Call()
+
+
+async def a_referral_code(person: Person) -> Call:
+    """Of nobody for whoever may give none."""
+    answer = await person.send("POST /v1/referral-codes", Call(), bearer(person.everything))
+    return Call(path={"code_id": answer.json()["id"] if answer.is_success else str(uuid7())})
+
+
+async def of_a_referral_code(person: Person) -> Call:
+    """There is one; nothing names it."""
+    await a_referral_code(person)
+    return Call()
 
 
 async def an_unlisted_instrument(_person: Person) -> Call:

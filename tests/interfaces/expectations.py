@@ -134,6 +134,15 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/api-keys/{key_id}/rotate": Scoped("api-keys:write", Foreign.HIDDEN, calls.a_key_to_rotate),
     "DELETE /v1/api-keys/{key_id}": Scoped("api-keys:write", Foreign.HIDDEN, calls.a_key),
     "GET /v1/audit": Scoped("audit:read", Foreign.OWN),
+    "POST /v1/support-grants": Scoped("support:grant", Foreign.OWN, calls.a_new_support_grant),
+    "GET /v1/support-grants": Scoped("support:grant", Foreign.EMPTY, calls.of_a_support_grant),
+    "DELETE /v1/support-grants/{grant_id}": Scoped("support:grant", Foreign.HIDDEN, calls.a_support_grant),
+    "GET /v1/support/workspaces": Scoped("support:act", Foreign.EMPTY, calls.of_an_open_workspace),
+    "POST /v1/support/workspaces/{workspace_id}/tokens": Scoped("support:act", Foreign.HIDDEN, calls.an_open_workspace),
+    "POST /v1/referral-codes": Scoped("referrals:write", Foreign.OWN),
+    "GET /v1/referral-codes": Scoped("referrals:write", Foreign.EMPTY, calls.of_a_referral_code),
+    "DELETE /v1/referral-codes/{code_id}": Scoped("referrals:write", Foreign.HIDDEN, calls.a_referral_code),
+    "GET /v1/customers": Scoped("customers:read", Foreign.OWN),
     "GET /v1/profile": Scoped(None, Foreign.OWN),
     "PATCH /v1/profile": Scoped(None, Foreign.OWN, calls.a_change_of_profile),
     "GET /v1/kyc": Scoped(None, Foreign.OWN),
@@ -208,18 +217,19 @@ _ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
 _TRADER = _ANALYST | {"orders:write", "accounts:write"}
 _SEES_PEOPLE = frozenset({"users:read"})
 _LOCKS_PEOPLE = _SEES_PEOPLE | {"users:lock"}
-_ADMIN = _LOCKS_PEOPLE | {"marketdata:write", "kyc:decide", "users:write", "roles:write"}
+_ADMIN = _LOCKS_PEOPLE | {"marketdata:write", "kyc:decide", "users:write", "roles:write", "support:act"}
+_BRINGER = frozenset({"referrals:write", "customers:read"})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "VIEWER": _VIEWER,
     "ANALYST": _ANALYST,
     "TRADER": _TRADER,
-    "OWNER": _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write"},
+    "OWNER": _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write", "support:grant"},
     "USER": frozenset(),
     "MODERATOR": _LOCKS_PEOPLE,
-    "SALES": _SEES_PEOPLE,
-    "SUPPORT": _LOCKS_PEOPLE,
-    "RESELLER": frozenset(),
+    "SALES": _SEES_PEOPLE | _BRINGER,
+    "SUPPORT": _LOCKS_PEOPLE | {"support:act"},
+    "RESELLER": _BRINGER,
     "ADMIN": _ADMIN,
     "SUPER_ADMIN": _ADMIN,
 }

@@ -122,6 +122,12 @@ class Premises:
             await grant_role(tx, person.email, role)
         return replace(person, session=await person.log_in())
 
+    async def make_support(self, person: Person) -> None:
+        """Let a person be of the support staff."""
+        await self.admin.execute(
+            "UPDATE auth.\"user\" SET platform_role = 'SUPPORT' WHERE id = $1", UUID(person.session.user_id)
+        )
+
 
 @asynccontextmanager
 async def open_premises(where: Installation) -> AsyncIterator[Premises]:

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
+from libs.kit.acts import Actor, Origin
 from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Unauthenticated
 from libs.kit.ids import uuid7
 from libs.kit.security import STEP_UP_AGE, Caller, StepUpRequired, TokenVerifier, fresh, requires_fresh
+from libs.schema.audit import ActorKind
 from tests.kit.api import Api
 from tests.kit.test_http_problems import problem
 from tests.kit.tokens import TENANT, Auth, a_key, part
@@ -81,6 +83,7 @@ BAD_CLAIMS: list[dict[str, object]] = [
     {"networks": [7]},
     {"networks": {}},
     {"networks": True},
+    {"on_behalf_of": "an owner"},
 ]
 
 
@@ -224,9 +227,9 @@ async def test_another_workspaces_rows_are_as_if_absent(api: Api, reader: AsyncC
     assert (await reader.get("/v1/counters")).json()["items"] == []
 
 
-def _who_logged_in(ago: timedelta | None, client_id: UUID | None = None) -> Caller:
+def _who_logged_in(ago: timedelta | None, **whose: UUID) -> Caller:
     at = None if ago is None else utc_now() - ago
-    return Caller(uuid7(), TENANT, frozenset(), uuid7(), authenticated_at=at, client_id=client_id)
+    return Caller(uuid7(), TENANT, frozenset(), uuid7(), authenticated_at=at, **whose)
 
 
 async def test_what_is_dangerous_is_open_to_whoever_has_just_shown_who_they_are() -> None:
@@ -251,9 +254,20 @@ async def test_what_is_dangerous_is_closed_to_an_old_session(ago: timedelta | No
         await fresh(_who_logged_in(ago))
 
 
-async def test_what_is_dangerous_is_closed_to_programs() -> None:
+@pytest.mark.parametrize("whose", ["client_id", "on_behalf_of"])
+async def test_what_is_dangerous_is_closed_to_programs_and_guests(whose: str) -> None:
     with pytest.raises(Forbidden):
-        await fresh(_who_logged_in(timedelta(0), client_id=uuid7()))
+        await fresh(_who_logged_in(timedelta(0), **{whose: uuid7()}))
+
+
+async def test_a_guests_token_says_in_whose_place_they_act(auth: Auth, verifier: TokenVerifier) -> None:
+    owner = uuid7()
+
+    guest = await verifier.verify(auth.token(on_behalf_of=str(owner)))
+
+    assert guest.on_behalf_of == owner
+    assert guest.actor(Origin()) == Actor(ActorKind.STAFF, guest.user_id, owner)
+    assert (await verifier.verify(auth.token())).actor(Origin()).kind is ActorKind.USER
 
 
 async def test_who_has_to_step_up_is_told_how_fresh_to_be(api: Api) -> None:

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from services.auth.api import (
     api_keys,
     audit,
+    customers,
     devices,
     invitations,
     kyc,
@@ -21,6 +22,8 @@ from services.auth.api import (
     sessions,
     signing_keys,
     step_up,
+    support,
+    support_grants,
     users,
     workspaces,
 )
@@ -47,5 +50,8 @@ for _part in (
     api_keys,
     audit,
     users,
+    support_grants,
+    support,
+    customers,
 ):
     router.routes.extend(_part.router.routes)

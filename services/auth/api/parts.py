@@ -45,6 +45,7 @@ class Parts:
     entrance: Entrance
     display_name: str
     key_rules: KeyRules
+    longest_support: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,11 @@ async def _parts(request: Request) -> Parts:
 
 
 async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
-    """Raises Unauthenticated when the person is gone, whatever their token says, and Forbidden for programs."""
+    """Raises Unauthenticated when the person is gone, whatever their token says, and Forbidden for programs and guests."""
     if caller.client_id is not None:
         raise Forbidden("an API key can't do what is personal", slug="person-required")
+    if caller.on_behalf_of is not None:
+        raise Forbidden("a guest can't do what is personal", slug="person-required")
     async with db.public() as tx:
         user = await people.person(tx, caller.user_id)
         if user is None:

@@ -11,7 +11,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.ids import uuid7
-from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken
+from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken, TypedReferralCode
 from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import people, registration
 from services.auth.repository.users import NewUser
@@ -29,6 +29,8 @@ class RegisterIn(BaseModel):
     first_name: Name | None = None
     last_name: Name | None = None
     workspace_name: Name | None = None
+    referral_code: TypedReferralCode | None = None
+    """Of whoever brought them."""
 
 
 class RegisteredOut(BaseModel):
@@ -55,7 +57,7 @@ async def register(
     await refuse_weak(parts.passwords, "/password", password, body.email, body.first_name, body.last_name)
     # No connection is held while a thread hashes.
     password_hash = await parts.passwords.hash(password)
-    new = NewUser(body.email, password_hash, body.first_name, body.last_name)
+    new = NewUser(body.email, password_hash, body.first_name, body.last_name, body.referral_code)
     workspace_id = uuid7()
     async with db.transaction(workspace_id, cause) as tx:
         workspace = await registration.register(tx, parts.mailing, new, workspace_id, body.workspace_name, origin)

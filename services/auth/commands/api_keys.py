@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -11,9 +10,6 @@ from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, Forbidden, Invalid
 from libs.schema.audit import ActorKind
-from libs.schema.auth import MailTemplate
-from libs.schema.event import Cause
-from services.auth.commands.mails import write_to
 from services.auth.model import PROGRAM_SCOPES, SCOPES_OF_ROLE, ApiKey
 from services.auth.model.api_key import KeyTerms
 from services.auth.program_keys import KeyRules, KeySecret, new_prefix
@@ -87,22 +83,6 @@ async def revoke_key(tx: Tx, holder: Holder, key_id: UUID) -> None:
     if told:
         tx.publish(key, *told)
         _tell(tx, "api_key.revoked", key, holder)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Whose key was made, and the event that told it."""
-
-    user_id: UUID
-    cause: Cause
-
-
-async def write_of_keys(tx: Tx, made: Sequence[Made]) -> None:
-    """Write to those for whom programs can act from now on. Their mail is of their home, not of the key's workspace."""
-    people = await users.lock_all(tx, [one.user_id for one in made])
-    for one in made:
-        if one.user_id in people:
-            write_to(tx, people[one.user_id], MailTemplate.API_KEY_CREATED, one.cause)
 
 
 async def _refuse_wide(tx: Tx, holder: Holder, scopes: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -79,6 +79,22 @@ class Mailing:
 def write_to(tx: Tx, user: User, template: MailTemplate, cause: Cause | None = None) -> None:
     """Write to a person, whose row `tx` has locked, a mail without a secret. `cause` is the event that a handler follows."""
     tx.publish(user, _mail(user, uuid7(), template, None, tx.now), cause=cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Somebody who is to be written to, and the event that gives the reason."""
+
+    user_id: UUID
+    cause: Cause
+
+
+async def write_to_each(tx: Tx, template: MailTemplate, due: Sequence[Due]) -> None:
+    """Write to people what happened in some workspace; their mail is of their home. Needs a worker's transaction."""
+    people = await users.lock_all(tx, [one.user_id for one in due])
+    for one in due:
+        if one.user_id in people:
+            write_to(tx, people[one.user_id], template, one.cause)
 
 
 @dataclass(frozen=True, slots=True)

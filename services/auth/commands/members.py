@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from libs.kit.acts import Act, Actor, Target, tell_act
 from libs.kit.db import Tx
-from libs.kit.model import Occurrence
-from libs.schema.auth import AccessRevoked
-from libs.schema.event import Cause
 from services.auth.commands.workspaces import lock_owned, person_behind
 from services.auth.model import Membership, Role
 from services.auth.repository import workspaces
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Somebody may do less in a workspace than before, or nothing, and the event that told it."""
-
-    user_id: UUID
-    workspace_id: UUID
-    cause: Cause
 
 
 async def change_role(tx: Tx, workspace_id: UUID, user_id: UUID, role: Role, by: Actor) -> Membership:
@@ -47,22 +33,3 @@ async def remove(tx: Tx, workspace_id: UUID, user_id: UUID, by: Actor) -> None:
     tx.publish(workspace, *workspace.remove(member, tx.now))
     await tx.delete(member)
     tell_act(tx, workspace_id, Act("member.removed", by, Target("user", user_id), reason=member.role))
-
-
-async def end_access(tx: Tx, losses: Sequence[Loss]) -> None:
-    """Let no access token that was made for what a person was before be taken any more. Needs a worker's transaction.
-
-    Their sessions are in their home and go on: the next token is made for what the person is by then.
-    """
-    for loss in losses:
-        # Exact, as far as the clocks of auth's replicas agree, because this transaction began after the change had been
-        # committed: whoever read the role before that had begun before, and has an earlier time in their token. A newer
-        # token that is refused as well is refreshed.
-        revoked = AccessRevoked(
-            occurred_at=tx.now,
-            user_id=loss.user_id,
-            session_id=None,
-            workspace_id=loss.workspace_id,
-            issued_before=tx.now,
-        )
-        tx.publish(Occurrence(loss.workspace_id), revoked, cause=loss.cause)

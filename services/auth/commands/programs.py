@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_network
@@ -11,10 +10,7 @@ from uuid import UUID
 from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.http.programs import is_among
-from libs.kit.model import Occurrence
 from libs.schema.audit import ActorKind, ActResult
-from libs.schema.auth import AccessRevoked
-from libs.schema.event import Cause
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import ApiKey, Refusal
 from services.auth.program_keys import KeySecret
@@ -108,25 +104,3 @@ def tell_of_refusal(tx: Tx, known: Known | None, refused: Refused, origin: Origi
     target = Target("api_key", "unknown" if known is None else known.key_id)
     act = Act("api_key.used", Actor(ActorKind.API_KEY, who, origin=origin), target, ActResult.REFUSED, refused.reason)
     tell_act(tx, None if known is None else known.workspace_id, act)
-
-
-@dataclass(frozen=True, slots=True)
-class ShutOut:
-    """A person who may not act any more, their home, and the event that told it."""
-
-    user_id: UUID
-    home_id: UUID
-    cause: Cause
-
-
-async def end_access(tx: Tx, people: Sequence[ShutOut]) -> None:
-    """Let no token of these people, or of their programs, be taken that was issued until now.
-
-    A program's token was issued under what its transaction read: whatever began before the person was shut out has come
-    to its end, or has not begun, when this one begins.
-    """
-    for one in people:
-        ended = AccessRevoked(
-            occurred_at=tx.now, user_id=one.user_id, session_id=None, workspace_id=None, issued_before=tx.now
-        )
-        tx.publish(Occurrence(one.home_id), ended, cause=one.cause)

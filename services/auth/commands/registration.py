@@ -10,6 +10,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import Conflict
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
+from services.auth.commands.referrals import bringer_of
 from services.auth.model import Membership, Role, User, Workspace
 from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
@@ -27,8 +28,11 @@ class Newcomer:
 
 
 async def make_person(tx: Tx, new: NewUser, workspace_id: UUID, workspace_name: str | None) -> Newcomer:
-    """Make a user and their workspace, which `tx` is a transaction of. Raises Conflict when the address is taken."""
-    user = await users.insert_user(tx, new, workspace_id)
+    """Make a user and their workspace, which `tx` is a transaction of.
+
+    Raises Conflict when the address is taken, and Invalid for a referral code that does not work.
+    """
+    user = await users.insert_user(tx, new, workspace_id, await bringer_of(tx, new.referral_code))
     if user is None:
         raise Conflict("this e-mail address is registered already", slug="email-taken")
     name = workspace_name or DEFAULT_WORKSPACE_NAME

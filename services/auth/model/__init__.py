@@ -19,19 +19,33 @@ from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
 from services.auth.model.passkey import Passkey
 from services.auth.model.profile import Profile
-from services.auth.model.roles import MAY_GRANT, PROGRAM_SCOPES, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
+from services.auth.model.referral_code import ReferralCode, new_referral_code, referral_code_key
+from services.auth.model.roles import (
+    BRINGERS,
+    HELPERS,
+    MAY_GRANT,
+    PROGRAM_SCOPES,
+    SCOPES_OF_ROLE,
+    STAFF,
+    PlatformRole,
+    Role,
+)
 from services.auth.model.second_factor import Factor, KeptRecoveryCode, Totp
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
+from services.auth.model.support_grant import SCOPES_OF_ACCESS, SupportAccess, SupportGrant
 from services.auth.model.tier import Tier
 from services.auth.model.user import User, email_key
 from services.auth.model.username import is_reserved, username_key
 from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
+    "BRINGERS",
     "CLIENTS",
+    "HELPERS",
     "MAY_GRANT",
     "PROGRAM_SCOPES",
+    "SCOPES_OF_ACCESS",
     "SCOPES_OF_ROLE",
     "STAFF",
     "AccountState",
@@ -59,12 +73,15 @@ __all__ = [
     "Passkey",
     "PlatformRole",
     "Profile",
+    "ReferralCode",
     "RefreshToken",
     "Refusal",
     "Role",
     "SecurityAct",
     "Session",
     "SigningKey",
+    "SupportAccess",
+    "SupportGrant",
     "Tier",
     "Totp",
     "Unacceptable",
@@ -72,6 +89,8 @@ __all__ = [
     "Workspace",
     "email_key",
     "is_reserved",
+    "new_referral_code",
+    "referral_code_key",
     "signing_at",
     "username_key",
 ]

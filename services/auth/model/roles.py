@@ -38,18 +38,20 @@ _TRADER = _ANALYST | {"orders:write", "accounts:write"}
 _SEES_PEOPLE = frozenset({"users:read"})
 _LOCKS_PEOPLE = _SEES_PEOPLE | {"users:lock"}
 # Market data belongs to every workspace, so that no single one may write it; who somebody is, nobody says of themselves.
-_ADMIN = _LOCKS_PEOPLE | {"marketdata:write", "kyc:decide", "users:write", "roles:write"}
+_ADMIN = _LOCKS_PEOPLE | {"marketdata:write", "kyc:decide", "users:write", "roles:write", "support:act"}
+# Who brings customers sees those, whether they are paid for it as a reseller or as one of the sales staff.
+_BRINGER = frozenset({"referrals:write", "customers:read"})
 
 SCOPES_OF_ROLE: Mapping[Role | PlatformRole, frozenset[str]] = MappingProxyType({
     Role.VIEWER: _VIEWER,
     Role.ANALYST: _ANALYST,
     Role.TRADER: _TRADER,
-    Role.OWNER: _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write"},
+    Role.OWNER: _TRADER | {"billing:write", "audit:read", "members:write", "workspace:write", "support:grant"},
     PlatformRole.USER: frozenset(),
     PlatformRole.MODERATOR: _LOCKS_PEOPLE,
-    PlatformRole.SALES: _SEES_PEOPLE,
-    PlatformRole.SUPPORT: _LOCKS_PEOPLE,
-    PlatformRole.RESELLER: frozenset(),
+    PlatformRole.SALES: _SEES_PEOPLE | _BRINGER,
+    PlatformRole.SUPPORT: _LOCKS_PEOPLE | {"support:act"},
+    PlatformRole.RESELLER: _BRINGER,
     PlatformRole.ADMIN: _ADMIN,
     PlatformRole.SUPER_ADMIN: _ADMIN,
 })  # fmt: skip
@@ -71,6 +73,12 @@ MAY_GRANT: Mapping[PlatformRole, frozenset[PlatformRole]] = MappingProxyType(
 
 STAFF = frozenset(PlatformRole) - {PlatformRole.USER}
 """Whoever may see or change what is others': their role counts in sessions with a second factor alone."""
+
+HELPERS = frozenset(role for role in PlatformRole if "support:act" in SCOPES_OF_ROLE[role])
+"""Whom an owner can let in by name; whom they let in without a name is of the role SUPPORT."""
+
+BRINGERS = frozenset(role for role in PlatformRole if "customers:read" in SCOPES_OF_ROLE[role])
+"""Whose referral codes work, and who sees whom they brought."""
 
 
 def one_of(column: str, words: type[StrEnum]) -> str:

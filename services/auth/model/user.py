@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -69,6 +69,8 @@ class User(Versioned, Base):
         Index("user_email_prefix", "email_key", postgresql_ops={"email_key": "text_pattern_ops"}),
         Index("user_username_prefix", "username_key", postgresql_ops={"username_key": "text_pattern_ops"}),
         Index("user_staff", "platform_role", "id", postgresql_where=text("platform_role <> 'USER'")),
+        CheckConstraint("brought_by <> id", name="user_brought"),
+        Index("user_brought_by", "brought_by", "created_at", "id", postgresql_where=text("brought_by IS NOT NULL")),
     )
 
     email: Mapped[str]
@@ -94,6 +96,8 @@ class User(Versioned, Base):
     deleted_at: Mapped[Moment | None] = mapped_column(sort_order=20)
     lock_reason: Mapped[str | None] = mapped_column(sort_order=20)
     """Why nobody can log in until `locked_until`; None also for the locks of a release that kept no reason."""
+    brought_by: Mapped[UUID | None] = mapped_column(ForeignKey("auth.user.id"), sort_order=20)
+    """Whose referral code they registered with. Nobody changes it: the database refuses another one."""
 
     @property
     def tenant(self) -> UUID | None:

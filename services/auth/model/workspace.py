@@ -47,6 +47,7 @@ class Workspace(TenantOwned, Base):
                 email=owner.email,
                 first_name=owner.first_name,
                 last_name=owner.last_name,
+                brought_by=owner.brought_by,
             )
         ]
 

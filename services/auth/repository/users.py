@@ -26,6 +26,8 @@ class NewUser:
     password_hash: str = field(repr=False)
     first_name: str | None
     last_name: str | None
+    referral_code: str | None = None
+    """What somebody who brings customers gave them, as it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Credentials:
     """A password that was changed since is another one, however its hash was checked."""
 
 
-async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User | None:
+async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID, brought_by: UUID | None) -> User | None:
     """The new user, or None when the address is taken; of several at once, one gets it."""
     statement = (
         insert(User)
@@ -58,6 +60,7 @@ async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID) -> User 
             time_zone=DEFAULT_TIME_ZONE,
             language=DEFAULT_LANGUAGE,
             preferences={},
+            brought_by=brought_by,
         )
         .on_conflict_do_nothing(index_elements=[User.email_key])
         .returning(User.id)
@@ -120,7 +123,7 @@ async def is_home(tx: Tx, user_id: UUID, workspace_id: UUID) -> bool:
 
 
 async def ask_as(tx: Tx, user_id: UUID) -> None:
-    """Let the rest of the transaction read a person's own memberships, workspaces and invitations, wherever they are.
+    """Let the rest of the transaction read what concerns a person, such as their memberships, wherever it is kept.
 
     Statements after it that mean one workspace have to name it.
     """

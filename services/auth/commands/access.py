@@ -1,0 +1,32 @@
+"""What happens when somebody may do less than before? No access token that says otherwise is taken any more, anywhere.
+
+Needs a transaction of a handler, of the worker. It is exact, as far as the clocks of auth's replicas agree: it began after
+the change was committed, and whoever read what was before had begun before that, and has an earlier time in their token. A
+newer token that is refused as well is refreshed.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from libs.kit.db import Tx
+from libs.kit.model import Occurrence
+from libs.schema.auth import AccessRevoked
+from libs.schema.event import Cause
+
+
+def end_in(tx: Tx, workspace_id: UUID, user_id: UUID, cause: Cause) -> None:
+    """Let no token of a person for one workspace be taken; `cause` is the event that told what they lost there."""
+    _end(tx, workspace_id, user_id, workspace_id, cause)
+
+
+def end_everywhere(tx: Tx, home_id: UUID, user_id: UUID, cause: Cause) -> None:
+    """Let no token of a person be taken, nor of their programs, nor of grants that let them in; `cause` is as above."""
+    _end(tx, home_id, user_id, None, cause)
+
+
+def _end(tx: Tx, told_in: UUID, user_id: UUID, workspace_id: UUID | None, cause: Cause) -> None:
+    over = AccessRevoked(
+        occurred_at=tx.now, user_id=user_id, session_id=None, workspace_id=workspace_id, issued_before=tx.now
+    )
+    tx.publish(Occurrence(told_in), over, cause=cause)

@@ -1,0 +1,28 @@
+"""What is the SQL of support grants? Locked in their own workspace, where alone anything can be changed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from libs.kit.db import Tx
+from libs.kit.errors import NotFound
+from services.auth.model import HELPERS, SupportGrant, User
+
+
+async def lock_grant(tx: Tx, workspace_id: UUID, grant_id: UUID) -> SupportGrant:
+    """A grant of the workspace that `tx` is a transaction of, locked until it ends. Raises NotFound."""
+    found = select(SupportGrant).where(SupportGrant.id == grant_id, SupportGrant.tenant_id == workspace_id)
+    grant = await tx.scalar(found.with_for_update())
+    if grant is None:
+        raise NotFound("support grant", grant_id)
+    return grant
+
+
+async def is_helper(tx: Tx, user_id: UUID) -> bool:
+    """Whether somebody can be let in by name."""
+    found = select(User.id).where(
+        User.id == user_id, User.platform_role.in_(HELPERS), User.is_active, User.deleted_at.is_(None)
+    )
+    return await tx.scalar(found) is not None
