@@ -140,12 +140,11 @@ class Issuing:
     def _signed(self, key: OKPKey, claims: dict[str, object], now: datetime, lifetime: timedelta) -> str:
         """A token with these claims. Its times are exact, so that a revocation meets those before it alone."""
         issued = round(now.timestamp(), 3)
-        claims |= {
-            "iss": self.issuer,
-            "aud": self.audience,
+        said: dict[str, object] = {"iss": self.issuer, "aud": self.audience}
+        said |= claims | {
             "iat": issued,
             "exp": round(issued + lifetime.total_seconds(), 3),
             "jti": str(uuid7()),
         }
         header = {"alg": ALGORITHM, "typ": ACCESS_TOKEN_TYPE, "kid": key_id(key)}
-        return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
+        return jwt.encode(header, said, key, algorithms=[ALGORITHM])
