@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from libs.schema.audit import ActName, TargetKind, Words
 from libs.schema.catalogue import EVENTS
 from libs.schema.event import DomainEvent
-from libs.schema.values import Confidence, Currency, Price, Quantity, Symbol
+from libs.schema.values import Confidence, Currency, Keyword, Price, Quantity, Symbol
 
 _POSITIVE = st.decimals("0.00000001", "999999999999", places=8)
 # Of the annotated types, those that take less than their plain type does.
@@ -27,6 +27,7 @@ _NARROW: Mapping[object, st.SearchStrategy[object]] = MappingProxyType(
         Price: _POSITIVE,
         Quantity: _POSITIVE,
         Confidence: st.decimals(0, 1, places=4),
+        Keyword: st.from_regex(r"\A[A-Z][A-Z0-9_]{0,49}\Z"),
         Currency: st.from_regex(r"\A[A-Z]{3,5}\Z"),
         ActName: st.from_regex(r"\A[a-z][a-z0-9_]{0,20}(\.[a-z][a-z0-9_]{0,20}){1,3}\Z"),
         TargetKind: st.from_regex(r"\A[a-z][a-z0-9_]{0,40}\Z"),
