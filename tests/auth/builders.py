@@ -77,6 +77,11 @@ async def again(client: AsyncClient, user_id: str, *, email: str = EMAIL) -> Per
     )
 
 
+async def forget_the_waits(world: World) -> None:
+    """Let so much time pass that the next try may be made, and not so much that failures are forgotten."""
+    await world.fetch("UPDATE auth.login_guard SET last_failed_at = last_failed_at - interval '10 minutes'")
+
+
 async def mails(world: World, template: MailTemplate, count: int = 1) -> list[MailRequested]:
     """The mails of a template that were asked for, the oldest first; fails unless there are `count`."""
     await world.settled("auth")

@@ -18,7 +18,7 @@ from libs.schema.auth import LockReason, MailTemplate, UserLocked, UserUnlocked
 from services.auth.commands.logins import Checked, settle_try
 from services.auth.model.login import LoginGuard, Patience
 from services.auth.queries.people import credentials
-from tests.auth.builders import a_person, log_in, mails, refresh, register, ticket
+from tests.auth.builders import a_person, forget_the_waits, log_in, mails, refresh, register, ticket
 from tests.world import World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -27,11 +27,6 @@ PATIENCE = Patience(free=3, failures=10, pause=timedelta(minutes=15))
 
 async def wrong(client: AsyncClient, **changes: object) -> Response:
     return await log_in(client, **({"password": "not the password"} | changes))
-
-
-async def forget_the_waits(world: World) -> None:
-    """Let so much time pass that the next try may be made, and not so much that failures are forgotten."""
-    await world.fetch("UPDATE auth.login_guard SET last_failed_at = last_failed_at - interval '10 minutes'")
 
 
 async def fail(client: AsyncClient, world: World, times: int, **changes: object) -> None:

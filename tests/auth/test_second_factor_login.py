@@ -14,8 +14,18 @@ from httpx2 import AsyncClient, Response
 
 from libs.kit.crypto.keyring import Place
 from libs.schema.auth import MailTemplate, UserLocked
-from tests.auth.builders import PASSWORD, Person, a_person, bearer, log_in, mails, refresh, ticket, verifier
-from tests.auth.test_lockout import forget_the_waits
+from tests.auth.builders import (
+    PASSWORD,
+    Person,
+    a_person,
+    bearer,
+    forget_the_waits,
+    log_in,
+    mails,
+    refresh,
+    ticket,
+    verifier,
+)
 from tests.second_factor import App, asking, enrol
 from tests.world import Running, World
 

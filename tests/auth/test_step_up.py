@@ -11,8 +11,7 @@ from libs.schema.audit import ActResult, SecurityActed
 from libs.schema.auth import MailTemplate, SessionCompromised, UserLocked
 from services.auth.commands.staff import grant_admin
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
-from tests.auth.builders import EMAIL, PASSWORD, Person, a_person, bearer, mails, refresh, verifier
-from tests.auth.test_lockout import forget_the_waits
+from tests.auth.builders import EMAIL, PASSWORD, Person, a_person, bearer, forget_the_waits, mails, refresh, verifier
 from tests.second_factor import App, asking, enrol
 from tests.world import Running, World
 

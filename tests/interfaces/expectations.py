@@ -89,8 +89,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/auth/step-up": Public(calls.a_proof),
     "POST /v1/auth/step-up/options": Scoped(None, Foreign.OWN),
     "GET /v1/me/second-factor": Scoped(None, Foreign.OWN),
-    "POST /v1/me/totp": Scoped(None, Foreign.OWN),
+    # Before a stranger begins one of their own.
     "POST /v1/me/totp/confirm": Scoped(None, Foreign.HIDDEN, calls.an_offered_app),
+    "POST /v1/me/totp": Scoped(None, Foreign.OWN),
     "DELETE /v1/me/totp": Scoped(None, Foreign.HIDDEN, calls.an_app),
     "POST /v1/me/recovery-codes": Scoped(None, Foreign.HIDDEN, calls.an_app),
     "POST /v1/me/passkeys/options": Scoped(None, Foreign.OWN),

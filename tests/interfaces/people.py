@@ -45,6 +45,16 @@ async def no_mailbox(_person: Person, _purpose: str) -> str:
     raise NotImplementedError
 
 
+class Steps(Protocol):
+    """Lets a person be a newcomer once more."""
+
+    async def __call__(self, person: Person) -> None: ...
+
+
+async def no_steps(_person: Person) -> None:
+    """Nobody's steps are forgotten."""
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who registered and logged in."""
@@ -56,6 +66,7 @@ class Person:
     """A token for the workspace with every scope that there is."""
     send: Sender
     mailbox: Mailbox = no_mailbox
+    begin_anew: Steps = no_steps
 
     async def log_in(self) -> Session:
         """Tokens of a session of its own."""

@@ -83,7 +83,13 @@ class Premises:
         call = Call({"email": email, "password": _PASSWORD})
         made = (await self.send("POST /v1/auth/register", call, {})).raise_for_status().json()
         person = Person(
-            email, _PASSWORD, Session(made["user_id"], made["workspace_id"], "", ""), "", self.send, self.mailed
+            email,
+            _PASSWORD,
+            Session(made["user_id"], made["workspace_id"], "", ""),
+            "",
+            self.send,
+            self.mailed,
+            self.forget_steps,
         )
         session = await person.log_in()
         person = replace(person, session=session)
@@ -105,6 +111,13 @@ class Premises:
             hashlib.sha256(secret.encode()).digest(),
         )  # fmt: skip
         return f"{person.session.workspace_id}.{secret}"
+
+    async def forget_steps(self, person: Person) -> None:
+        """Let the person be a newcomer once more."""
+        await self.admin.execute(
+            "UPDATE auth.onboarding_progress SET steps = '{}', completed_at = NULL WHERE user_id = $1",
+            UUID(person.session.user_id),
+        )
 
     async def ask(self, path: str, body: Json, token: str) -> Json:
         """What is answered to a body that is posted."""
