@@ -46,6 +46,11 @@ class MailTemplate(StrEnum):
     PASSWORD_CHANGED = "PASSWORD_CHANGED"
     ACCOUNT_LOCKED = "ACCOUNT_LOCKED"
     SESSION_COMPROMISED = "SESSION_COMPROMISED"
+    EXPORT_READY = "EXPORT_READY"
+    ERASURE_REQUESTED = "ERASURE_REQUESTED"
+    ERASURE_CANCELLED = "ERASURE_CANCELLED"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    """The erasure begins; with the token in this mail, the last one, its certificate can be had."""
 
 
 class RiskTolerance(StrEnum):

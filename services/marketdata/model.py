@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, MetaData, PrimaryKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Invalid
 from libs.kit.model import Moment, Money, Versioned
@@ -25,6 +26,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class AssetClass(StrEnum):

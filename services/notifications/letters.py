@@ -51,6 +51,25 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "A token of one of your sessions was used twice, so somebody may have copied it. The session was ended; "
             "log in again, and look at your other sessions.",
         ),
+        MailTemplate.EXPORT_READY: Words(
+            "Your data are ready",
+            "All that is held about you has been put together, as you asked. Log in and download it within the next days.",
+        ),
+        MailTemplate.ERASURE_REQUESTED: Words(
+            "Your account will be erased",
+            "You asked for everything about you to be erased. You can log in and think again until then. If it was not "
+            "you, log in, cancel it, and change your password.",
+        ),
+        MailTemplate.ERASURE_CANCELLED: Words(
+            "Your account stays",
+            "The erasure that you asked for was cancelled. If it was not you, change your password.",
+        ),
+        MailTemplate.ACCOUNT_CLOSED: Words(
+            "Your account is closed and is being erased",
+            "Your account is closed, and what is held about you is erased now, but for what the law says to keep. Keep "
+            "this mail, the last one: with what follows you get the certificate that says what was kept and why.",
+            "erasure-certificate",
+        ),
     }
 )
 

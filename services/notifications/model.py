@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, MetaData, UniqueConst
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
@@ -31,6 +32,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class Priority(StrEnum):

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.model import Moment, Money, TenantOwned
 from libs.schema.event import DomainEvent
@@ -41,6 +42,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class AccountStatus(StrEnum):

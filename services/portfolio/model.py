@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
 from libs.kit.ids import uuid7
@@ -177,6 +178,7 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class BookRow(TenantOwned, Base):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 
 
@@ -15,3 +16,4 @@ class Base(DeclarativeBase):
 
 
 add_backbone(Base.metadata)
+add_erased_workspaces(Base.metadata)
