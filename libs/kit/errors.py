@@ -62,6 +62,8 @@ class Unauthenticated(Rejected):
 
     status = 401
     slug = "unauthenticated"
+    challenge: ClassVar[str] = "Bearer"
+    """What the `WWW-Authenticate` header says (RFC 6750)."""
 
 
 class Forbidden(Rejected):

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Annotated
 from uuid import UUID
@@ -21,6 +21,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
+from libs.kit.db import utc_now
 from libs.kit.errors import Forbidden, Rejected, Unauthenticated
 from libs.kit.ids import uuid_of
 from libs.kit.logging import logger
@@ -31,6 +32,8 @@ log = logger(__name__)
 
 ALGORITHM = "Ed25519"
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 a media type (RFC 9068), not a secret
+STEP_UP_AGE = timedelta(minutes=15)
+"""How long ago a person may have shown who they are for what `fresh` guards."""
 _LEEWAY_SECONDS = 5
 _REFRESH_SECONDS = 300.0
 _UNKNOWN_KEY_SECONDS = 5.0
@@ -52,6 +55,10 @@ class Caller:
     """The session that the token came from; None for one that came from none."""
     authenticated_at: datetime | None = None
     """When the person last showed who they are, by password or better."""
+    methods: frozenset[str] = frozenset()
+    """How they did, in the words of RFC 8176."""
+    client_id: UUID | None = None
+    """The API key of the program that acts for the person; None for the person themselves."""
 
 
 class KeysUnavailable(Rejected):
@@ -59,6 +66,13 @@ class KeysUnavailable(Rejected):
 
     status = 503
     slug = "keys-unavailable"
+
+
+class StepUpRequired(Unauthenticated):
+    """The person has to show once more who they are: what they want is too dangerous for an open session (RFC 9470)."""
+
+    slug = "step-up-required"
+    challenge = f'Bearer error="insufficient_user_authentication", max_age="{int(STEP_UP_AGE.total_seconds())}"'
 
 
 @dataclass(eq=False)
@@ -85,6 +99,8 @@ class TokenVerifier:
                 uuid_of(claims["jti"]),
                 uuid_of(claims["sid"]) if "sid" in claims else None,
                 _moment(claims["auth_time"]) if "auth_time" in claims else None,
+                _methods(claims.get("amr", [])),
+                uuid_of(claims["client_id"]) if "client_id" in claims else None,
             )
             self._refuse_revoked(Granted(caller.user_id, caller.tenant_id, caller.session_id, _moment(claims["iat"])))
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
@@ -147,6 +163,14 @@ def _moment(seconds: str | float) -> datetime:
     return datetime.fromtimestamp(float(seconds), UTC)
 
 
+def _methods(claim: object) -> frozenset[str]:
+    """The claim `amr` (RFC 8176). Raises TypeError for anything but a list of texts."""
+    if not isinstance(claim, list) or not all(isinstance(method, str) for method in claim):
+        msg = "amr is no list of texts"
+        raise TypeError(msg)
+    return frozenset(claim)
+
+
 @cache
 def _trusted() -> ssl.SSLContext:
     """The system's authorities, read once: each reading takes a tenth of a second."""
@@ -191,5 +215,25 @@ def requires(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
             detail = f"the token lacks the scope {scope}"
             raise Forbidden(detail, slug="missing-scope")
         return caller
+
+    return check
+
+
+async def fresh(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    """The caller, if the person themselves has just shown who they are. Raises StepUpRequired, or Forbidden for programs."""
+    if caller.client_id is not None:
+        detail = "a program can't do this with its API key: it takes the person"
+        raise Forbidden(detail, slug="person-required")
+    if caller.authenticated_at is None or utc_now() - caller.authenticated_at > STEP_UP_AGE:
+        detail = "show once more who you are, at `POST /v1/auth/step-up`"
+        raise StepUpRequired(detail)
+    return caller
+
+
+def requires_fresh(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """Like `requires`, for what is dangerous: `fresh` must be true as well."""
+
+    async def check(caller: Annotated[Caller, Depends(requires(scope))]) -> Caller:
+        return await fresh(caller)
 
     return check

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from libs.schema.event import DomainEvent
-from libs.schema.values import Amount, Currency, UtcDatetime
+from libs.schema.values import Amount, Currency, Keyword, UtcDatetime
 
 
 class LockReason(StrEnum):
@@ -34,6 +34,8 @@ class SessionEnd(StrEnum):
     PASSWORD_CHANGED = "PASSWORD_CHANGED"
     COMPROMISED = "COMPROMISED"
     """A refresh token came a second time: somebody else has it."""
+    ROLE_CHANGED = "ROLE_CHANGED"
+    """What its owner is to the installation changed."""
     ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
     """The person was deactivated or deleted."""
 
@@ -223,7 +225,8 @@ class MailRequested(DomainEvent, topic="mail.v1", key="user_id"):
     user_id: UUID
     workspace_id: UUID
     address: str
-    template: MailTemplate
+    template: Keyword
+    """A `MailTemplate`; newer ones may come."""
     language: str
     expires_at: UtcDatetime | None
     """When the mail's secret stops working; None where it has none."""

@@ -76,6 +76,8 @@ Ratio = Annotated[Decimal, Field(max_digits=28, decimal_places=12), _Exact, Plai
 Confidence = Annotated[Decimal, Field(ge=0, le=1, decimal_places=4), _Exact, PlainSerializer(plain, return_type=str)]
 """How sure a signal is, from 0 to 1."""
 
+Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,49}$")]
+"""One of a list of words that grows; who meets one that they do not know says so."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,5}$")]
 """ISO 4217 code, or the usual code of a crypto currency."""
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9./^=_-]{0,31}$")]

@@ -61,6 +61,7 @@ class Grant:
     session_id: UUID
     scopes: frozenset[str]
     authenticated_at: datetime
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Issuing:
             "sid": str(grant.session_id),
             "scope": " ".join(sorted(grant.scopes)),
             "auth_time": int(grant.authenticated_at.timestamp()),
+            "amr": sorted(grant.methods),
             "iat": issued,
             "exp": round(issued + self.access_lifetime.total_seconds(), 3),
             "jti": str(uuid7()),

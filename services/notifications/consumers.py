@@ -9,7 +9,7 @@ from libs.kit.db import Tx
 from libs.kit.handlers import Handler, Handlers, on
 from libs.kit.personal_data.answers import answers
 from libs.kit.personal_data.erased import unless_erased
-from libs.schema.auth import MailRequested, UserRegistered
+from libs.schema.auth import MailRequested, MailTemplate, UserRegistered
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
 from libs.schema.signals import SignalGenerated
@@ -36,6 +36,7 @@ async def queue_mails(tx: Tx, envelopes: Sequence[Envelope[MailRequested]]) -> N
 
 
 def _wanted(envelope: Envelope[MailRequested]) -> WantedMail:
+    """The mail in our own words. Raises ValueError for a template that we have none for."""
     event = envelope.event
     return WantedMail(
         id=event.mail_id,
@@ -43,7 +44,7 @@ def _wanted(envelope: Envelope[MailRequested]) -> WantedMail:
         event_id=envelope.id,
         user_id=event.user_id,
         address=event.address,
-        template=event.template,
+        template=MailTemplate(event.template),
         language=event.language,
         expires_at=event.expires_at,
         occurred_at=event.occurred_at,

@@ -57,8 +57,8 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
         ),
         MailTemplate.ERASURE_REQUESTED: Words(
             "Your account will be erased",
-            "You asked for everything about you to be erased. You can log in and think again until then. If it was not "
-            "you, log in, cancel it, and change your password.",
+            "You asked for everything about you to be erased. Until the day that your account shows, you can log in and "
+            "cancel it. If it was not you, do so, and change your password.",
         ),
         MailTemplate.ERASURE_CANCELLED: Words(
             "Your account stays",

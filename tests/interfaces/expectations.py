@@ -144,16 +144,26 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /v1/backtests/{backtest_id}": Scoped("strategies:read", Foreign.HIDDEN, calls.a_backtest),
 }
 
-_OWNER = frozenset({
-    "marketdata:read", "strategies:read", "strategies:write", "signals:read", "orders:read", "orders:write",
-    "accounts:read", "accounts:write", "portfolio:read", "billing:read", "billing:write", "notifications:read",
-    "notifications:write", "devices:approve", "audit:read",
+_VIEWER = frozenset({
+    "marketdata:read", "strategies:read", "signals:read", "orders:read", "accounts:read", "portfolio:read",
+    "billing:read", "notifications:read", "devices:approve",
 })  # fmt: skip
+_ANALYST = _VIEWER | {"strategies:write", "notifications:write"}
+_TRADER = _ANALYST | {"orders:write", "accounts:write"}
+_ADMIN = frozenset({"marketdata:write", "kyc:decide"})
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "OWNER": _OWNER,
+    "VIEWER": _VIEWER,
+    "ANALYST": _ANALYST,
+    "TRADER": _TRADER,
+    "OWNER": _TRADER | {"billing:write", "audit:read"},
     "USER": frozenset(),
-    "ADMIN": frozenset({"marketdata:write", "kyc:decide"}),
+    "MODERATOR": frozenset(),
+    "SALES": frozenset(),
+    "SUPPORT": frozenset(),
+    "RESELLER": frozenset(),
+    "ADMIN": _ADMIN,
+    "SUPER_ADMIN": _ADMIN,
 }
 """What each role allows, whether it is one in a workspace or in the whole installation."""
 

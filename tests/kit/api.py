@@ -25,7 +25,7 @@ from libs.kit.http.pagination import Page, PageRequest, Position, page, page_req
 from libs.kit.http.rate_limits import HowLimited, per_address, per_user
 from libs.kit.rate_limits import RateLimit
 from libs.kit.revocations import Revocations
-from libs.kit.security import Caller, KeysUnavailable, requires, token_verifier
+from libs.kit.security import Caller, KeysUnavailable, StepUpRequired, requires, token_verifier
 from libs.kit.settings import Settings
 from libs.schema.values import Price, UtcDatetime
 from tests.issuer import Issuer
@@ -40,6 +40,7 @@ REJECTIONS: Mapping[str, Rejected] = MappingProxyType(
     {
         "invalid": Invalid("/name", "is odd"),
         "unauthenticated": Unauthenticated("nobody we know"),
+        "step-up-required": StepUpRequired("once more"),
         "forbidden": Forbidden("the plan Free allows 1 strategy", slug="too-many-strategies"),
         "not-found": NotFound("counter", "x"),
         "conflict": Conflict("it is there already"),

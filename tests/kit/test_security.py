@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
-from libs.kit.errors import Unauthenticated
+from libs.kit.db import utc_now
+from libs.kit.errors import Forbidden, Unauthenticated
 from libs.kit.ids import uuid7
-from libs.kit.security import TokenVerifier
+from libs.kit.security import STEP_UP_AGE, Caller, StepUpRequired, TokenVerifier, fresh
 from tests.kit.api import Api
 from tests.kit.test_http_problems import problem
 from tests.kit.tokens import TENANT, Auth, a_key, part
@@ -69,6 +71,9 @@ BAD_CLAIMS: list[dict[str, object]] = [
     {"scope": None},
     {"scope": ["orders:read"]},
     {"scope": 7},
+    {"amr": "pwd"},
+    {"amr": [7]},
+    {"client_id": "a program"},
 ]
 
 
@@ -210,3 +215,32 @@ async def test_another_workspaces_rows_are_as_if_absent(api: Api, reader: AsyncC
     async with api.client(api.issuer.token(UUID(int=7))) as other:
         await other.post("/v1/counters", json={"name": "theirs"})
     assert (await reader.get("/v1/counters")).json()["items"] == []
+
+
+def _who_logged_in(ago: timedelta | None, client_id: UUID | None = None) -> Caller:
+    at = None if ago is None else utc_now() - ago
+    return Caller(uuid7(), TENANT, frozenset(), uuid7(), authenticated_at=at, client_id=client_id)
+
+
+async def test_what_is_dangerous_is_open_to_whoever_has_just_shown_who_they_are() -> None:
+    caller = _who_logged_in(STEP_UP_AGE - timedelta(seconds=5))
+
+    assert await fresh(caller) is caller
+
+
+@pytest.mark.parametrize("ago", [None, STEP_UP_AGE + timedelta(seconds=5), timedelta(days=20)])
+async def test_what_is_dangerous_is_closed_to_an_old_session(ago: timedelta | None) -> None:
+    with pytest.raises(StepUpRequired):
+        await fresh(_who_logged_in(ago))
+
+
+async def test_what_is_dangerous_is_closed_to_programs() -> None:
+    with pytest.raises(Forbidden):
+        await fresh(_who_logged_in(timedelta(0), client_id=uuid7()))
+
+
+async def test_who_has_to_step_up_is_told_how_fresh_to_be(api: Api) -> None:
+    response = await api.client().get("/v1/refusals/step-up-required")
+
+    problem(response, 401, "step-up-required")
+    assert response.headers["WWW-Authenticate"] == 'Bearer error="insufficient_user_authentication", max_age="900"'

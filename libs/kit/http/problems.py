@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from libs.kit.crypto.key_encryption import KeyServiceAway
-from libs.kit.errors import FieldError, Rejected
+from libs.kit.errors import FieldError, Rejected, Unauthenticated
 from libs.kit.logging import logger
 from libs.kit.outages import is_outage, is_unstorable_text
 
@@ -72,7 +72,10 @@ def install_problems(app: FastAPI) -> None:
 async def _rejected(_request: Request, error: Exception) -> Response:
     if not isinstance(error, Rejected):
         raise error
-    return problem_response(error.status, error.slug, error.detail, error.errors, error.retry_after)
+    response = problem_response(error.status, error.slug, error.detail, error.errors, error.retry_after)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = error.challenge
+    return response
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

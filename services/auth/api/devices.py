@@ -16,7 +16,7 @@ from libs.kit.security import Caller, requires
 from services.auth.commands import devices
 from services.auth.commands.devices import Approval
 from services.auth.device_codes import UserCode
-from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState
+from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState, Method
 from services.auth.queries.devices import waiting_device
 
 router = APIRouter()
@@ -78,5 +78,6 @@ async def decide_device(
     async with db.transaction(caller.tenant_id, cause) as tx:
         if body.decision == "DENY":
             return DeviceShown.of(await devices.deny(tx, code))
-        approval = Approval(caller.user_id, caller.tenant_id, caller.authenticated_at, origin)
+        methods = tuple(Method(method) for method in sorted(caller.methods))
+        approval = Approval(caller.user_id, caller.tenant_id, caller.authenticated_at, methods, origin)
         return DeviceShown.of(await devices.approve(tx, code, approval))

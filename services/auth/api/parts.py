@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from libs.kit.acts import Origin
 from libs.kit.crypto.encryption import Encryption
 from libs.kit.db import Database
-from libs.kit.errors import Invalid, Overloaded, Unauthenticated
+from libs.kit.errors import Forbidden, Invalid, Overloaded, Unauthenticated
 from libs.kit.http.app import Db
 from libs.kit.security import Caller, authenticated
 from libs.schema.event import Cause
@@ -55,7 +55,9 @@ async def _parts(request: Request) -> Parts:
 
 
 async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
-    """Raises Unauthenticated when the person is gone, whatever their token says."""
+    """Raises Unauthenticated when the person is gone, whatever their token says, and Forbidden for programs."""
+    if caller.client_id is not None:
+        raise Forbidden("an API key can't do what is personal", slug="person-required")
     async with db.public() as tx:
         user = await people.person(tx, caller.user_id)
         if user is None:

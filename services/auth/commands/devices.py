@@ -12,7 +12,7 @@ from libs.kit.errors import NotFound
 from libs.schema.audit import ActorKind
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.device_codes import Authorizing, DeviceCode, UserCode
-from services.auth.model import DeviceAuthorization, Refusal
+from services.auth.model import DeviceAuthorization, Method, Refusal
 from services.auth.repository import devices, users
 from services.auth.repository.devices import NewDevice
 from services.auth.tokens import Issuing
@@ -25,6 +25,7 @@ class Approval:
     user_id: UUID
     workspace_id: UUID
     authenticated_at: datetime
+    methods: tuple[Method, ...]
     origin: Origin
 
 
@@ -41,7 +42,7 @@ async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevi
 async def approve(tx: Tx, code: UserCode, approval: Approval) -> DeviceAuthorization:
     """Let the device that shows a code act for a person. Raises NotFound when none does that still waits."""
     device = await _lock_waiting(tx, code)
-    device.approve(approval.user_id, approval.workspace_id, approval.authenticated_at)
+    device.approve(approval.user_id, approval.workspace_id, approval.authenticated_at, approval.methods)
     _tell(tx, "device.approved", device, approval)
     return device
 
@@ -70,7 +71,8 @@ async def poll(
     refusal = device.poll(tx.now)
     if refusal is not None or user is None or device.workspace_id is None or device.authenticated_at is None:
         return refusal or Refusal.INVALID_GRANT
-    login = Authenticated(user, device.workspace_id, device.authenticated_at)
+    methods = tuple(Method(method) for method in device.methods)
+    login = Authenticated(user, device.workspace_id, device.authenticated_at, methods)
     opened = await open_session(tx, issuing, login, origin) if user.is_present else None
     # Deactivated, or no member any more, since they approved.
     return opened or Refusal.INVALID_GRANT

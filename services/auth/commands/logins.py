@@ -14,7 +14,7 @@ from libs.schema.auth import LockReason
 from services.auth.commands.acts import tell_of_refusal, tell_of_user
 from services.auth.commands.mails import Mailing
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
-from services.auth.model import User, email_key
+from services.auth.model import Method, User, email_key
 from services.auth.model.login import (
     NOBODY,
     Login,
@@ -99,7 +99,8 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
     ):
         user.rehash_password(checked.renewed_hash)
     _note(tx, checked, LoginResult.SUCCEEDED)
-    return await open_session(tx, issuing, Authenticated(user, user.default_workspace_id, tx.now), checked.origin)
+    login = Authenticated(user, user.default_workspace_id, tx.now, (Method.PASSWORD,))
+    return await open_session(tx, issuing, login, checked.origin)
 
 
 def _still_matches(checked: Checked, user: User) -> bool:

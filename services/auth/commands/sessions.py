@@ -13,7 +13,7 @@ from libs.schema.auth import MailTemplate, SessionEnd
 from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import Mailing
 from services.auth.commands.signing_keys import signing_key
-from services.auth.model import SCOPES_OF_ROLE, PlatformRole, RefreshToken, Role, Session, User
+from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Role, Session, User
 from services.auth.repository import devices, sessions, users
 from services.auth.tokens import Grant, Issuing, Ticket
 
@@ -36,6 +36,7 @@ class Authenticated:
     user: User
     workspace_id: UUID
     at: datetime
+    methods: tuple[Method, ...]
 
 
 async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: Origin) -> Tokens | None:
@@ -58,6 +59,7 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
         device=origin.device,
         address=origin.address,
         authenticated_at=login.at,
+        methods=list(login.methods),
         last_seen_at=tx.now,
         expires_at=expires_at,
     )
@@ -140,6 +142,13 @@ async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[s
             expires_at=min(tx.now + issuing.refresh_lifetime, session.expires_at),
         )
     )
-    grant = Grant(session.user_id, session.workspace_id, session.id, scopes, session.authenticated_at)
+    grant = Grant(
+        session.user_id,
+        session.workspace_id,
+        session.id,
+        scopes,
+        session.authenticated_at,
+        tuple(session.methods),
+    )
     access = issuing.access_token(await signing_key(tx, issuing), grant, tx.now)
     return Tokens(access, str(refresh), issuing.access_lifetime, session.workspace_id, session.id)

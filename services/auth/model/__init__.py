@@ -9,10 +9,11 @@ from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
 from services.auth.model.metadata import Base
+from services.auth.model.method import Method
 from services.auth.model.oauth import CLIENTS, GrantType, Refusal
 from services.auth.model.onboarding import OnboardingProgress
 from services.auth.model.profile import Profile
-from services.auth.model.roles import SCOPES_OF_ROLE, PlatformRole, Role
+from services.auth.model.roles import MAY_GRANT, SCOPES_OF_ROLE, STAFF, PlatformRole, Role
 from services.auth.model.session import RefreshToken, Session
 from services.auth.model.signing_key import SigningKey, signing_at
 from services.auth.model.tier import Tier
@@ -22,7 +23,9 @@ from services.auth.model.workspace import Membership, Workspace
 
 __all__ = [
     "CLIENTS",
+    "MAY_GRANT",
     "SCOPES_OF_ROLE",
+    "STAFF",
     "AuditChain",
     "AuditEntry",
     "Base",
@@ -34,6 +37,7 @@ __all__ = [
     "LoginGuard",
     "MailedToken",
     "Membership",
+    "Method",
     "OnboardingProgress",
     "PlatformRole",
     "Profile",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment
 from services.auth.model.metadata import Base
+from services.auth.model.method import Method
 from services.auth.model.oauth import Refusal
 
 # RFC 8628, section 3.5: whoever is told to slow down waits for so much longer from then on.
@@ -59,15 +62,17 @@ class DeviceAuthorization(Base):
     authenticated_at: Mapped[Moment | None]
     """When the person who approved last showed who they are: the device's session is no younger."""
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
+    methods: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    """How that person did."""
 
     def waits(self, at: datetime) -> bool:
         """Whether a person can still answer."""
         return self.state == DeviceState.PENDING and at < self.expires_at
 
-    def approve(self, user_id: UUID, workspace_id: UUID, authenticated_at: datetime) -> None:
+    def approve(self, user_id: UUID, workspace_id: UUID, authenticated_at: datetime, methods: Sequence[Method]) -> None:
         """Let the device have a session of a person's in one of their workspaces."""
         self.state, self.user_id, self.workspace_id = DeviceState.APPROVED, user_id, workspace_id
-        self.authenticated_at = authenticated_at
+        self.authenticated_at, self.methods = authenticated_at, list(methods)
 
     def deny(self) -> None:
         """Let the device have nothing, ever."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.acts import Origin
@@ -36,6 +37,8 @@ class Session(TenantOwned, Base):
     expires_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]
     ended_by: Mapped[str | None]
+    methods: Mapped[list[str]] = mapped_column(ARRAY(Text), sort_order=20)
+    """How the person showed who they are, in the words of RFC 8176."""
 
     def is_open(self, at: datetime) -> bool:
         """Whether it can be gone on with."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from libs.kit.model import Moment, TenantOwned
 from libs.schema.auth import UserRegistered
 from services.auth.model.metadata import Base
+from services.auth.model.roles import Role, one_of
 from services.auth.model.user import User
 
 
@@ -43,7 +44,7 @@ class Membership(Base):
     __tablename__ = "membership"
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "user_id", name="membership_pkey"),
-        CheckConstraint("role IN ('OWNER')", name="membership_role"),
+        CheckConstraint(one_of("role", Role), name="membership_role"),
         Index("membership_user", "user_id"),
     )
 

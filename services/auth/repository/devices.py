@@ -38,6 +38,7 @@ async def insert_device(tx: Tx, new: NewDevice) -> bool:
             user_code_hash=new.user_code.digest,
             address=new.address,
             state=DeviceState.PENDING,
+            methods=[],
             interval_seconds=int(new.interval.total_seconds()),
             expires_at=new.expires_at,
         )
@@ -64,5 +65,5 @@ async def deny_approved(tx: Tx, user_id: UUID) -> None:
     await tx.execute(
         update(DeviceAuthorization)
         .where(DeviceAuthorization.user_id == user_id, DeviceAuthorization.state == DeviceState.APPROVED)
-        .values(state=DeviceState.DENIED, user_id=None, workspace_id=None, authenticated_at=None)
+        .values(state=DeviceState.DENIED, user_id=None, workspace_id=None, authenticated_at=None, methods=[])
     )
