@@ -18,11 +18,15 @@ from libs.kit.security import KeySource, TokenVerifier
 from libs.kit.service import Service
 from services.auth import api
 from services.auth.api.parts import Parts
+from services.auth.commands.erasures import Erasing
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
+from services.auth.commands.privacy_terms import Terms
 from services.auth.commands.signing_keys import public_keys
 from services.auth.consumers import handlers
+from services.auth.data_exports import data_exports
 from services.auth.device_codes import Authorizing
+from services.auth.erasures import erasures
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passwords import Passwords
@@ -53,19 +57,25 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             issuing = Issuing.of(settings, encryption_.guard)
             keys = _own_keys(db, issuing)
             await keys()
-            async with audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads:
+            mailing, terms, every = Mailing.of(settings), Terms.of(settings), settings.auth_privacy_seconds
+            async with (
+                audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads,
+                data_exports(db, encryption_, mailing, terms, every) as exports,
+                erasures(db, Erasing(encryption_, issuing, mailing, terms), every) as erasures_,
+            ):
                 tokens = TokenVerifier(keys, settings.token_issuer, settings.token_audience, revoked)
-                probes = (relay_, consumer_, expiry, heads, revocations_)
+                probes = (relay_, consumer_, expiry, heads, exports, erasures_, revocations_)
                 http = http_app(
                     "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
                 )
                 http.state.parts = Parts(
                     passwords,
                     issuing,
-                    Mailing.of(settings),
+                    mailing,
                     Lockout.of(settings),
                     Authorizing.of(settings),
                     encryption_,
                     timedelta(days=settings.auth_kyc_valid_days),
+                    terms,
                 )
                 yield Service("auth", http, probes)

@@ -1,4 +1,4 @@
-"""Who asked over the bus? Contexts that tell who did what, billing that tells plans, and auth itself."""
+"""Who asked over the bus? Contexts that tell who did what and what they hold, billing that tells plans, auth itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from datetime import UTC
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.kit.personal_data.erased import unless_erased
 from libs.schema.audit import INSTALLATION, SecurityActed
 from libs.schema.auth import PasswordResetRequested
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import audit, passwords
+from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalDataErased
+from services.auth.commands import audit, erasures, exports, passwords
 from services.auth.commands.mails import Mailing
 from services.auth.commands.passwords import Asked
 from services.auth.commands.tiers import change_tiers
@@ -57,6 +59,27 @@ async def remember_tiers(tx: Tx, changed: Sequence[Envelope[EntitlementsChanged]
     await change_tiers(tx, [Plan(one.event.workspace_id, one.event.plan, one.sequence) for one in changed])
 
 
+@on(DataExportPart)
+async def keep_parts(tx: Tx, parts: Sequence[Envelope[DataExportPart]]) -> None:
+    """A context tells a piece of what it holds about somebody."""
+    for part in parts:
+        await exports.keep_part(tx, part.event)
+
+
+@on(DataExportAnswered)
+async def keep_answers(tx: Tx, answers: Sequence[Envelope[DataExportAnswered]]) -> None:
+    """A context has told all that it holds about somebody."""
+    for answer in answers:
+        await exports.keep_answer(tx, answer.event)
+
+
+@on(PersonalDataErased)
+async def note_erased(tx: Tx, answers: Sequence[Envelope[PersonalDataErased]]) -> None:
+    """A context has erased somebody."""
+    for answer in answers:
+        await erasures.keep_answer(tx, answer.event)
+
+
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
@@ -66,4 +89,5 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (record_acts, remember_tiers, send_resets)
+    forgetful = unless_erased(remember_tiers, keep_parts, keep_answers)
+    return (record_acts, send_resets, note_erased, *forgetful)

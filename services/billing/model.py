@@ -10,10 +10,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, UniqueConst
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
 from libs.kit.model import Moment, Money, TenantOwned
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted, SubscriptionStatus
 
 

@@ -11,10 +11,10 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, MetaData, PrimaryKeyConstraint, UniqueConstraint, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Invalid
 from libs.kit.model import Moment, Money, Versioned
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.values import Timeframe
 

@@ -12,10 +12,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, MetaData, UniqueConst
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.event import Cause
 from libs.schema.notifications import NotificationDelivered, NotificationType
 

@@ -51,7 +51,9 @@ class Label:
         try:
             packed = _SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(private_key), self._bound())
         except InvalidTag:
-            raise ParcelDamaged(f"part {self.number} of {self.context} for export {self.export_id} does not open") from None
+            raise ParcelDamaged(
+                f"part {self.number} of {self.context} for export {self.export_id} does not open"
+            ) from None
         return zlib.decompress(packed)
 
 

@@ -9,10 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import Column, LargeBinary, Numeric, Table
 
-from libs.kit.crypto.keyring import Keyring
-from libs.kit.crypto.places import SealedTable, sealed_tables
+from libs.kit.crypto.keyring import Keyring, Unsealable
+from libs.kit.crypto.places import Place, SealedTable, sealed_tables
 from libs.kit.db import Tx
+from libs.kit.logging import logger
 from libs.kit.personal_data.holdings import Kept, Personal, Subject
+
+log = logger(__name__)
 
 ROWS_AT_ONCE = 500
 
@@ -30,7 +33,7 @@ async def lines(
 ) -> AsyncIterator[Lines]:
     """The rows that are somebody's. Amounts are texts, as everywhere; what is sealed is opened, where it is not withheld.
 
-    Raises Unsealable, and KeyError when a sealed row's workspace has no keyring among these.
+    Raises KeyError when a sealed row's workspace has no keyring among these.
     """
     sealed = _sealed(table, holding)
     shown = [column for column in table.columns if column.name not in holding.withheld | set(sealed.columns)]
@@ -55,12 +58,21 @@ def _line(sealed: SealedTable, row: tuple[object, ...], keyrings: Mapping[UUID, 
             raise TypeError(f"a row of {sealed.name} has no place")
         ring = keyrings[tenant_id]
         opened = {
-            name: ring.open(value, sealed.place(name, row_id)).decode() if isinstance(value, bytes) else None
+            name: _opened(ring, sealed.place(name, row_id), value) if isinstance(value, bytes) else None
             for name, value in zip(sealed.columns, values, strict=True)
         }
         # As text: what PostgreSQL wrote stays as it is, to the last digit.
         text = f"{text[:-1]},{json.dumps(opened, ensure_ascii=False)[1:]}"
     return text.encode() + b"\n"
+
+
+def _opened(ring: Keyring, place: Place, value: bytes) -> str:
+    try:
+        return ring.open(value, place).decode()
+    except Unsealable as error:
+        # Whoever asks is given all the rest, and told that there is something that nobody can read.
+        log.exception("sealed_value_unreadable", error=str(error))
+        return "(unreadable)"
 
 
 def _sealed(table: Table, holding: Personal) -> SealedTable:

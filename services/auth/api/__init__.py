@@ -5,6 +5,8 @@ from fastapi import APIRouter
 from services.auth.api import (
     audit,
     devices,
+    erasures,
+    exports,
     kyc,
     me,
     oauth,
@@ -25,6 +27,8 @@ for _part in (
     profile,
     kyc,
     onboarding,
+    exports,
+    erasures,
     signing_keys,
     oauth,
     devices,

@@ -21,6 +21,7 @@ from libs.schema.event import Cause
 from services.auth.commands import logins
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
+from services.auth.commands.privacy_terms import Terms
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
 from services.auth.queries import people
@@ -38,6 +39,7 @@ class Parts:
     authorizing: Authorizing
     encryption: Encryption
     kyc_holds_for: timedelta
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from libs.kit.acts import Origin
@@ -80,6 +80,9 @@ async def settle_try(tx: Tx, issuing: Issuing, lockout: Lockout, mailing: Mailin
     before guards, everywhere.
     """
     user = await users.lock_known(tx, NOBODY if checked.known is None else checked.known.user_id)
+    if user is not None and user.email_key != email_key(checked.email):
+        # Erased since the password was checked: nothing about them is to be kept.
+        user, checked = None, replace(checked, known=None)
     account, address = _subjects(checked.email, checked.origin)
     guards = await logins.lock_guards(tx, [account, address])
     if user is None or not _still_matches(checked, user):

@@ -4,7 +4,9 @@ A person has a profile, proves who they are, and is led through the first steps;
 """
 
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
+from services.auth.model.data_export import DataExport, ExportAnswer, ExportPart, ExportState
 from services.auth.model.device import DeviceAuthorization, DeviceState
+from services.auth.model.erasure import Erasure, ErasureAnswer, ErasureState
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
@@ -29,8 +31,15 @@ __all__ = [
     "AuditChain",
     "AuditEntry",
     "Base",
+    "DataExport",
     "DeviceAuthorization",
     "DeviceState",
+    "Erasure",
+    "ErasureAnswer",
+    "ErasureState",
+    "ExportAnswer",
+    "ExportPart",
+    "ExportState",
     "GrantType",
     "Kyc",
     "Login",

@@ -50,40 +50,39 @@ class DataExport(TenantOwned, Base):
     """The contexts that have to answer."""
     workspaces: Mapped[list[str]] = mapped_column(JSONB)
     """The workspaces that are the person's alone, the home first."""
-    answered_at: Mapped[Moment | None]
-    """When auth itself has answered."""
+    asked_at: Mapped[Moment | None]
+    """When the contexts were asked."""
     ready_at: Mapped[Moment | None]
     expires_at: Mapped[Moment]
 
     @classmethod
-    def begin(
-        cls, user_id: UUID, workspace_ids: tuple[UUID, ...], keyring: Keyring, at: datetime, lifetime: timedelta
-    ) -> DataExport:
-        """A new one, which nobody has answered."""
+    def begin(cls, home_id: UUID, user_id: UUID, keyring: Keyring, at: datetime, lifetime: timedelta) -> DataExport:
+        """A new one, which nobody was asked for."""
         keys, id_ = KeyPair.generate(), uuid7()
         return cls(
             id=id_,
-            tenant_id=workspace_ids[0],
+            tenant_id=home_id,
             user_id=user_id,
             version=0,
             state=ExportState.COLLECTING,
             private_key=keyring.seal(keys.private, _place(id_)),
             public_key=keys.public,
             holders=list(HOLDERS),
-            workspaces=[str(one) for one in workspace_ids],
+            workspaces=[str(home_id)],
             expires_at=at + lifetime,
             created_at=at,
             updated_at=at,
         )
 
-    def request(self, at: datetime) -> DataExportRequested:
-        """What every context is asked."""
+    def ask(self, workspace_ids: tuple[UUID, ...], at: datetime) -> DataExportRequested:
+        """Ask every context, for what is in workspaces that are the person's alone."""
+        self.workspaces, self.asked_at = [str(one) for one in workspace_ids], at
         return DataExportRequested(
             occurred_at=at,
             export_id=self.id,
             user_id=self.user_id,
             workspace_id=self.tenant_id,
-            workspace_ids=tuple(UUID(one) for one in self.workspaces),
+            workspace_ids=workspace_ids,
             public_key=self.public_key,
         )
 

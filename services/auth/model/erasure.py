@@ -107,6 +107,10 @@ class Erasure(TenantOwned, Base):
             created_at=at,
         )
 
+    def is_due(self, state: ErasureState, at: datetime) -> bool:
+        """Whether it is in a state, and its next step is due."""
+        return self.state == state and self.next_at <= at
+
     def request(self, at: datetime) -> list[DomainEvent]:
         """Tell that it is wished for."""
         return [
@@ -122,11 +126,7 @@ class Erasure(TenantOwned, Base):
     def cancel(self, at: datetime) -> list[DomainEvent]:
         """The person stays. Raises Conflict when it is too late."""
         self._move(ErasureAct.CANCEL)
-        return [
-            ErasureCancelled(
-                occurred_at=at, erasure_id=self.id, user_id=self.user_id, workspace_id=self.tenant_id
-            )
-        ]
+        return [ErasureCancelled(occurred_at=at, erasure_id=self.id, user_id=self.user_id, workspace_id=self.tenant_id)]
 
     def close(self, ticket_hash: bytes, at: datetime, closing: timedelta) -> None:
         """The person is out, and got the last mail; what they had in flight has some time to come to its end."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.backbone import add_backbone
+from libs.kit.personal_data.erased import add_erased_workspaces
 
 
 class Base(DeclarativeBase):
