@@ -28,6 +28,8 @@ FRACTIONS = {
     "notifications/mailer.py": "seconds between two looks",
     "auth/heads.py": "seconds between two looks",
     "auth/kyc_expiry.py": "seconds between two looks",
+    "auth/data_exports.py": "seconds between two looks",
+    "auth/erasures.py": "seconds between two looks",
 }
 _CONFIGURATION = {"settings"}
 """Durations are configured in seconds."""

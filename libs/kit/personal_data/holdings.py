@@ -99,7 +99,7 @@ _MESSAGES: Mapping[str, Holding] = MappingProxyType({
     ),
     "idempotency_key": Erased(withheld=frozenset({"request_hash"})),
     "rate_limit": NotPersonal("digests of who asked, for hours"),
-    "data_key": Erased(withheld=frozenset({"wrapped_key"})),
+    "data_key": Erased(withheld=frozenset({"wrapped_key", "wrapped_by"})),
     "erased_workspace": NotPersonal("ids alone, so that nothing of an erased person's comes back"),
 })  # fmt: skip
 

@@ -57,7 +57,9 @@ class CertificateOut(BaseModel):
 
 
 @router.post("/v1/me/erasure", status_code=202, dependencies=[Depends(fresh)])
-async def ask(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> ErasureOut:
+async def ask_for_erasure(
+    somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+) -> ErasureOut:
     """Be erased after some time to think again. Refused while others are in a workspace that the caller owns."""
     await _refuse_while_others_depend(db, somebody)
     async with db.transaction(somebody.home_id, cause) as tx:
@@ -68,14 +70,14 @@ async def ask(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin
 
 
 @router.get("/v1/me/erasure")
-async def erasure(somebody: Somebody, db: Db) -> ErasureOut:
+async def pending_erasure(somebody: Somebody, db: Db) -> ErasureOut:
     """The caller's erasure, while it waits."""
     async with db.transaction(somebody.home_id) as tx:
         return ErasureOut.of(await privacy.erasure(tx, somebody.user_id))
 
 
 @router.delete("/v1/me/erasure", status_code=204)
-async def cancel(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> Response:
+async def stay(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Stay after all."""
     async with db.transaction(somebody.home_id, cause) as tx:
         await cancel_erasure(tx, parts.mailing, somebody.user_id, origin)
@@ -83,7 +85,7 @@ async def cancel(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOri
 
 
 @router.post("/v1/auth/erasure-certificate", dependencies=[per_address("certificate")])
-async def certificate(body: TicketIn, db: Db) -> CertificateOut:
+async def erasure_certificate(body: TicketIn, db: Db) -> CertificateOut:
     """The certificate of an erasure, with the token that came in the last mail: its person has no account any more."""
     presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id) as tx:

@@ -46,7 +46,9 @@ class ExportOut(BaseModel):
 
 
 @router.post("/v1/me/exports", status_code=202, dependencies=[Depends(fresh), per_user("export")])
-async def ask(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> ExportOut:
+async def ask_for_export(
+    somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+) -> ExportOut:
     """Have all that is held about the caller put together. A mail tells when it can be downloaded."""
     async with db.transaction(somebody.home_id, cause) as tx:
         export = await request_export(
@@ -56,7 +58,9 @@ async def ask(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin
 
 
 @router.get("/v1/me/exports")
-async def exports(somebody: Somebody, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]) -> Page[ExportOut]:
+async def list_exports(
+    somebody: Somebody, db: Db, wanted: Annotated[PageRequest, Depends(page_request)]
+) -> Page[ExportOut]:
     """The caller's exports, the newest first."""
     async with db.transaction(somebody.home_id) as tx:
         return page(await privacy.exports(tx, somebody.user_id, wanted), wanted, ExportOut.of, privacy.place)
@@ -68,7 +72,7 @@ async def exports(somebody: Somebody, db: Db, wanted: Annotated[PageRequest, Dep
     responses={200: {"description": "A ZIP of JSON Lines.", "content": {_ZIP: {}}}},
     dependencies=[Depends(fresh)],
 )
-async def download(
+async def download_export(
     export_id: UUID, somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> StreamingResponse:
     """Download an export that is READY: a folder for each part of the installation, a file for each table."""
