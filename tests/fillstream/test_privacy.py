@@ -24,13 +24,13 @@ from fillstream.contexts import names
 from fillstream.demo.tenant import Tenant
 from fillstream.embedded.stack import Endpoints
 from fillstream.replay import replay_in_lockstep
+from libs.kit.crypto.encryption import encryption
 from libs.kit.crypto.keyring import Unsealable
 from libs.kit.crypto.places import Place
 from libs.kit.db import database
 from libs.kit.mail_secrets import mail_secret
 from services.auth.settings import Settings
 from tests.fillstream.builders import SMALL_WORKSPACES, House, a_house, a_walk, an_installation, no_step, together
-from tests.keysets import vault_at
 from tests.structure.test_personal_data import holdings_of
 from tests.world import eventually
 
@@ -242,9 +242,8 @@ async def traces(home: Home, user_id: UUID) -> list[tuple[str, str]]:
 async def assert_shredded(home: Home, row: UUID, sealed: bytes) -> None:
     """A copy of what was sealed, of a backup for example, opens no more."""
     settings = home.house.where.settings(Settings)
-    vault = vault_at(settings.encryption_key_url or "")
-    async with database(settings, "auth") as db, db.work() as tx:
-        ring = await vault.keyring(tx, home.ada.id)
+    async with encryption(settings) as ours, database(settings, "auth") as db, db.work() as tx:
+        ring = await ours.keyring(tx, home.ada.id)
     with pytest.raises(Unsealable):
         ring.open(sealed, Place("profile", "pan_number", row))
 

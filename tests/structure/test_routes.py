@@ -37,6 +37,10 @@ PUBLIC = {
     ("post", "/v1/auth/device"): "a device asks before anybody is known",
     ("post", "/v1/auth/token"): "the code or refresh token in the body is what is checked",
     ("post", "/v1/auth/revoke"): "the refresh token in the body is what is checked",
+    (
+        "post",
+        "/v1/auth/erasure-certificate",
+    ): "whoever was erased has no account; the mailed token in the body is checked",
     ("get", "/.well-known/oauth-authorization-server"): "where to log in is told before anybody has",
     ("get", "/.well-known/jwks.json"): "public keys are public: services check tokens with them",
 }

@@ -39,6 +39,12 @@ class ErasureOut(BaseModel):
         return cls.model_validate(erasure, from_attributes=True)
 
 
+class PendingOut(BaseModel):
+    """Whether the caller is going."""
+
+    erasure: ErasureOut | None
+
+
 class TicketIn(BaseModel):
     """The token of the last mail."""
 
@@ -70,10 +76,11 @@ async def ask_for_erasure(
 
 
 @router.get("/v1/me/erasure")
-async def pending_erasure(somebody: Somebody, db: Db) -> ErasureOut:
+async def pending_erasure(somebody: Somebody, db: Db) -> PendingOut:
     """The caller's erasure, while it waits."""
     async with db.transaction(somebody.home_id) as tx:
-        return ErasureOut.of(await privacy.erasure(tx, somebody.user_id))
+        found = await privacy.erasure(tx, somebody.user_id)
+        return PendingOut(erasure=None if found is None else ErasureOut.of(found))
 
 
 @router.delete("/v1/me/erasure", status_code=204)

@@ -12,7 +12,6 @@ from uuid import UUID
 from libs.kit.acts import SYSTEM, Act, Origin, Target, tell_act
 from libs.kit.crypto.encryption import Encryption
 from libs.kit.db import Tx
-from libs.kit.errors import NotFound
 from libs.kit.logging import logger
 from libs.kit.personal_data.answers import erase_holdings
 from libs.kit.personal_data.erased import erase_alone
@@ -62,11 +61,11 @@ async def request_erasure(
 
 
 async def cancel_erasure(tx: Tx, mailing: Mailing, user_id: UUID, origin: Origin) -> None:
-    """Let a person stay. Raises NotFound when they never wanted to go, and Conflict when it is too late."""
+    """Let a person stay, whether they wanted to go or not. Raises Conflict when it is too late."""
     user = await users.lock_user(tx, user_id)
     erasure = await erasures.lock_open(tx, user_id)
     if erasure is None:
-        raise NotFound("erasure of", user_id)
+        return
     tx.publish(erasure, *erasure.cancel(tx.now))
     mailing.tell(tx, user, MailTemplate.ERASURE_CANCELLED)
     tell_of_user(tx, "erasure.cancelled", user, origin)

@@ -11,7 +11,6 @@ from uuid import UUID
 from libs.kit.acts import Origin
 from libs.kit.crypto.encryption import Encryption
 from libs.kit.db import Tx
-from libs.kit.errors import Conflict
 from libs.kit.personal_data.answers import subject_of, tell_holdings
 from libs.schema.auth import MailTemplate
 from libs.schema.privacy import DataExportAnswered, DataExportPart
@@ -25,10 +24,11 @@ from services.auth.repository import erasures, exports, users
 async def request_export(
     tx: Tx, encryption: Encryption, home_id: UUID, user_id: UUID, lifetime: timedelta, origin: Origin
 ) -> DataExport:
-    """Begin to collect all that is held about a person. Raises Conflict while that is under way already."""
+    """Begin to collect all that is held about a person; while that is under way already, it goes on."""
     user = await users.lock_user(tx, user_id)
-    if await exports.collecting(tx, user_id) is not None:
-        raise Conflict("an export is being put together already", slug="export-under-way")
+    known = await exports.collecting(tx, user_id)
+    if known is not None:
+        return known
     export = DataExport.begin(home_id, user_id, await encryption.keyring(tx, home_id), tx.now, lifetime)
     tx.add(export)
     tell_of_user(tx, "data_export.requested", user, origin)

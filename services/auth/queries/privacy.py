@@ -24,7 +24,7 @@ from services.auth.model import (
 )
 from services.auth.tokens import Ticket
 
-_SHOWN = (ErasureState.WAITING, ErasureState.CLOSED, ErasureState.ERASED)
+_UNDER_WAY = (ErasureState.WAITING, ErasureState.CLOSED, ErasureState.ERASED)
 
 
 def place(export: DataExport) -> Position:
@@ -85,12 +85,9 @@ async def part(tx: Tx, label: Label) -> bytes:
     return content
 
 
-async def erasure(tx: Tx, user_id: UUID) -> Erasure:
-    """The person's erasure that is under way. Raises NotFound."""
-    found = await tx.scalar(select(Erasure).where(Erasure.user_id == user_id, Erasure.state.in_(_SHOWN)))
-    if found is None:
-        raise NotFound("erasure of", user_id)
-    return found
+async def erasure(tx: Tx, user_id: UUID) -> Erasure | None:
+    """The person's erasure that is under way, if there is one."""
+    return await tx.scalar(select(Erasure).where(Erasure.user_id == user_id, Erasure.state.in_(_UNDER_WAY)))
 
 
 async def erasure_by(tx: Tx, presented: Ticket) -> Erasure | None:
