@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.kit.personal_data.answers import answers
+from libs.kit.personal_data.erased import erased_among
 from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed
 from libs.schema.orders import AccountOpened, OrderFilled
@@ -19,8 +20,10 @@ from services.portfolio.settings import Settings
 
 @on(AccountOpened)
 async def open_books(tx: Tx, accounts: Sequence[Envelope[AccountOpened]]) -> None:
-    """An account gets its books."""
-    await commands.open_books(tx, [_opening(envelope) for envelope in accounts])
+    """An account gets its books; those of somebody who was erased are records without their words."""
+    erased = await erased_among(tx, {envelope.tenant for envelope in accounts})
+    openings = [_opening(envelope) for envelope in accounts]
+    await commands.open_books(tx, [one.anonymised() if one.tenant_id in erased else one for one in openings])
 
 
 @on(OrderFilled)

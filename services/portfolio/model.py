@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -29,6 +29,9 @@ from libs.schema.portfolio import PortfolioValued, PositionChanged
 from services.portfolio.ledger import Chart, JournalEntry, Occasion, Posting, Units, deposit_entry, fill_entry
 from services.portfolio.positions import FLAT, ZERO, Holding, Trade
 
+ANONYMOUS = "erased"
+"""What the books of somebody are called who was erased."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -41,6 +44,10 @@ class Opening:
     currency: str
     cash: Decimal
     time: datetime
+
+    def anonymised(self) -> Opening:
+        """The same without what its owner called it."""
+        return replace(self, name=ANONYMOUS)
 
 
 @dataclass(frozen=True, slots=True)
