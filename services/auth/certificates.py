@@ -31,8 +31,14 @@ class ContextErased(BaseModel):
     kept: list[KeptRows]
 
 
+_NOT_COVERED = (
+    "Backups of the database, which hold what was there until the operator of this installation lets them go, "
+    "and mails that were sent."
+)
+
+
 class Certificate(BaseModel):
-    """What is certified. The data keys of the person's workspaces are destroyed: sealed copies, in backups too, are lost."""
+    """What is certified."""
 
     erasure_id: str
     user_id: str
@@ -41,6 +47,8 @@ class Certificate(BaseModel):
     erased_at: UtcDatetime
     certified_at: UtcDatetime
     contexts: list[ContextErased]
+    not_covered: str = _NOT_COVERED
+    """What no program of this installation can reach."""
 
 
 def certificate_of(erasure: Erasure, answers: Sequence[ErasureAnswer], at: datetime) -> Certificate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
@@ -101,6 +102,11 @@ async def erasure_of_id(tx: Tx, erasure_id: UUID) -> Erasure:
     if found is None:
         raise NotFound("erasure", erasure_id)
     return found
+
+
+async def erasures_since(tx: Tx, since: datetime) -> Sequence[Erasure]:
+    """The erasures that something happened to since then, the oldest first. Needs a worker's transaction."""
+    return await tx.scalars(select(Erasure).where(Erasure.updated_at >= since).order_by(Erasure.id))
 
 
 async def memberships(tx: Tx, user_id: UUID) -> Sequence[UUID]:
