@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.kit.ids import uuid7
+from libs.kit.maintenance import maintain
 from libs.kit.outbox import MAX_EVENT_BYTES
 from libs.kit.personal_data.erased import erase_alone, erased_among, remember
 from libs.kit.personal_data.parcels import PART_BYTES, KeyPair, Label, ParcelDamaged
@@ -81,6 +82,47 @@ async def test_a_redelivered_erasure_is_answered_once(world: World, running: Run
     await world.send(row)
     await world.settled("notifications")
     await world.expect(PersonalDataErased, 1)
+
+
+async def a_letter(world: World, workspace_id: UUID, *, resolved_days_ago: int | None) -> UUID:
+    """A dead letter about a workspace, as the consumer buries them."""
+    id_ = uuid7()
+    headers = [["ce_id", "eA=="], ["ce_tenantid", base64.b64encode(str(workspace_id).encode()).decode()]]
+    await world.fetch(
+        'INSERT INTO notifications.dead_letter (id, topic, partition, "offset", headers, value, state, error, attempts, '
+        "resolved_at) VALUES ($1, 'orders.v1', 0, $2, $3::text::jsonb, 'words', 'discarded', 'words', 1, "
+        "now() - make_interval(days => $4::int))",
+        id_, id_.int % 2**62, json.dumps(headers), resolved_days_ago,
+    )  # fmt: skip
+    return id_
+
+
+async def silent(world: World) -> set[UUID]:
+    """The letters that say nothing any more."""
+    return {row[0] for row in await world.fetch("SELECT id FROM notifications.dead_letter WHERE value IS NULL")}
+
+
+async def test_dead_letters_of_the_erased_are_emptied_once_they_are_resolved(world: World, running: Running) -> None:
+    ada, bob = uuid7(), uuid7()
+    resolved = await a_letter(world, ada, resolved_days_ago=0)
+    await a_letter(world, ada, resolved_days_ago=None)
+    await a_letter(world, bob, resolved_days_ago=0)
+
+    await world.publish(a_farewell(ada), tenant_id=ada)
+    await world.expect(PersonalDataErased, 1)
+
+    assert await silent(world) == {resolved}
+
+
+async def test_dead_letters_are_emptied_when_they_were_resolved_long_ago(world: World) -> None:
+    old = await a_letter(world, uuid7(), resolved_days_ago=401)
+    await a_letter(world, uuid7(), resolved_days_ago=399)
+    await a_letter(world, uuid7(), resolved_days_ago=None)
+
+    done = await maintain(world.settings.database_url.get_secret_value(), ["notifications"], 400)
+
+    assert await silent(world) == {old}
+    assert "forgot what 1 dead letters of notifications said" in done
 
 
 async def test_an_erasure_waits_for_whoever_was_let_through_before_it(world: World, running: Running) -> None:

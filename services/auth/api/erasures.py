@@ -12,7 +12,7 @@ from libs.kit.db import Database
 from libs.kit.errors import Conflict
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
-from libs.kit.http.rate_limits import per_address
+from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.security import fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import PresentedToken
@@ -62,7 +62,7 @@ class CertificateOut(BaseModel):
     """A compact JWS that says what is gone, and what was kept by which law; null until everybody has answered."""
 
 
-@router.post("/v1/me/erasure", status_code=202, dependencies=[Depends(fresh)])
+@router.post("/v1/me/erasure", status_code=202, dependencies=[Depends(fresh), per_user("mail")])
 async def ask_for_erasure(
     somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> ErasureOut:
@@ -83,7 +83,7 @@ async def pending_erasure(somebody: Somebody, db: Db) -> PendingOut:
         return PendingOut(erasure=None if found is None else ErasureOut.of(found))
 
 
-@router.delete("/v1/me/erasure", status_code=204)
+@router.delete("/v1/me/erasure", status_code=204, dependencies=[per_user("mail")])
 async def stay(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Stay after all."""
     async with db.transaction(somebody.home_id, cause) as tx:
