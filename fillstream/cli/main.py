@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from fillstream.cli import admin, audit, bars, dead_letters, documents, events, keys, login, running, upkeep, users
+from fillstream.cli import (
+    admin,
+    audit,
+    bars,
+    dead_letters,
+    documents,
+    erasures,
+    events,
+    keys,
+    login,
+    running,
+    upkeep,
+    users,
+)
 from fillstream.cli.shell import fail
 from libs.kit.errors import FillstreamError
 
@@ -33,6 +46,7 @@ app.add_typer(users.app, name="users")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.add_typer(audit.app, name="audit")
+app.add_typer(erasures.app, name="erasure")
 app.command("openapi")(documents.openapi)
 app.command("catalogue")(documents.catalogue)
 

@@ -185,6 +185,16 @@ async def lock_queue(tx: Tx, letter: DeadLetter) -> list[DeadLetter]:
     return [_letter(row) for row in rows]
 
 
+async def forget_resolved(tx: Tx, workspace_ids: Sequence[UUID]) -> None:
+    """Forget what resolved letters of some workspaces say; that there were such letters stays."""
+    named = [json.dumps([["ce_tenantid", base64.b64encode(str(one).encode()).decode()]]) for one in workspace_ids]
+    await tx.fetch(
+        "UPDATE dead_letter SET value = NULL, error = '' "
+        "WHERE resolved_at IS NOT NULL AND headers @> ANY($1::text[]::jsonb[])",
+        named,
+    )
+
+
 async def resolve(tx: Tx, letter_id: UUID, state: str) -> None:
     """Mark a record as `retried` or `discarded`."""
     await tx.fetch("UPDATE dead_letter SET state = $2, resolved_at = now() WHERE id = $1", letter_id, state)

@@ -1,4 +1,4 @@
-"""What has to be done from time to time? Partitions come and go; old answers and full buckets are forgotten."""
+"""What has to be done from time to time? Partitions come and go; old answers, letters and full buckets are forgotten."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ async def maintain(database_url: str, schemas: Sequence[str], retention_days: in
             done += [f"dropped {name}" for name in partitions.dropped]
             forgotten = await _forget_answers(engine, schema)
             done += [f"forgot {forgotten} idempotency keys of {schema}"] if forgotten else []
+            letters = await _forget_letters(engine, schema, retention_days)
+            done += [f"forgot what {letters} dead letters of {schema} said"] if letters else []
             full = await _forget_full_buckets(engine, schema)
             done += [f"forgot {full} rate limits of {schema}"] if full else []
     finally:
@@ -37,6 +39,20 @@ async def _forget_answers(engine: AsyncEngine, schema: str) -> int:
         result = await connection.execute(
             text(f"DELETE FROM {schema}.idempotency_key WHERE created_at < now() - make_interval(days => :days)"),
             {"days": IDEMPOTENCY_DAYS},
+        )
+    return result.rowcount
+
+
+async def _forget_letters(engine: AsyncEngine, schema: str, retention_days: int) -> int:
+    """What a dead letter says is of no more use when it was resolved long ago, and may be about somebody."""
+    async with engine.begin() as connection:
+        await connection.execute(text(f"SET LOCAL ROLE {schema}_worker"))
+        result = await connection.execute(
+            text(
+                f"UPDATE {schema}.dead_letter SET value = NULL, error = '' "
+                "WHERE value IS NOT NULL AND resolved_at < now() - make_interval(days => :days)"
+            ),
+            {"days": retention_days},
         )
     return result.rowcount
 

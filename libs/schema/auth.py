@@ -55,6 +55,11 @@ class MailTemplate(StrEnum):
     RECOVERY_CODE_USED = "RECOVERY_CODE_USED"
     API_KEY_CREATED = "API_KEY_CREATED"
     SUPPORT_ENTERED = "SUPPORT_ENTERED"
+    EXPORT_READY = "EXPORT_READY"
+    ERASURE_REQUESTED = "ERASURE_REQUESTED"
+    ERASURE_CANCELLED = "ERASURE_CANCELLED"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    """The erasure begins; with the token in this mail, the last one, its certificate can be had."""
 
 
 class RiskTolerance(StrEnum):

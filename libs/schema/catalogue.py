@@ -49,6 +49,15 @@ from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.notifications import NotificationDelivered
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.portfolio import PortfolioValued, PositionChanged
+from libs.schema.privacy import (
+    DataExportAnswered,
+    DataExportPart,
+    DataExportRequested,
+    ErasureCancelled,
+    ErasureRequested,
+    PersonalDataErased,
+    UserErased,
+)
 from libs.schema.signals import BacktestCompleted, SignalGenerated, StrategyChanged
 
 EVENTS: tuple[type[DomainEvent], ...] = (
@@ -89,6 +98,13 @@ EVENTS: tuple[type[DomainEvent], ...] = (
     ApiKeyCreated,
     ApiKeyRotated,
     ApiKeyRevoked,
+    DataExportRequested,
+    DataExportPart,
+    DataExportAnswered,
+    ErasureRequested,
+    ErasureCancelled,
+    UserErased,
+    PersonalDataErased,
     SubscriptionStarted,
     EntitlementsChanged,
     InstrumentListed,

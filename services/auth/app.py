@@ -9,8 +9,9 @@ from datetime import timedelta
 from joserfc.jwk import KeySet
 
 from libs.kit.consumer import consumer
-from libs.kit.crypto.encryption import encryption
+from libs.kit.crypto.encryption import Encryption, encryption
 from libs.kit.db import Database, database
+from libs.kit.health import Probe
 from libs.kit.http.app import http_app
 from libs.kit.relay import relay
 from libs.kit.revocations import revocations
@@ -23,11 +24,17 @@ from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.proofs import Proving
 from services.auth.commands.second_step import Entrance
+from services.auth.commands.erasures import Erasing
+from services.auth.commands.logins import Lockout
+from services.auth.commands.mails import Mailing
+from services.auth.commands.privacy_terms import Terms
 from services.auth.commands.signing_keys import public_keys
 from services.auth.commands.workspaces import Hosting
 from services.auth.consumers import handlers
+from services.auth.data_exports import data_exports
 from services.auth.device_codes import Authorizing
 from services.auth.forgetting import forgetting
+from services.auth.erasures import erasures
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passkeys import RelyingParty
@@ -50,6 +57,39 @@ def _relying_party(settings: Settings) -> RelyingParty:
 
 
 @asynccontextmanager
+async def _tasks(db: Database, parts: Parts, settings: Settings) -> AsyncIterator[tuple[Probe, ...]]:
+    """What looks at the clock."""
+    every, erasing = settings.auth_privacy_seconds, Erasing(parts.encryption, parts.issuing, parts.mailing, parts.terms)
+    async with (
+        kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
+        forgetting(db, Memory.of(settings), settings.auth_forgetting_seconds) as forgetting_,
+        audit_heads(db, parts.issuing, settings.auth_audit_head_seconds) as heads,
+        data_exports(db, parts.encryption, parts.mailing, parts.terms, every) as exports,
+        erasures(db, erasing, every) as erasures_,
+    ):
+        yield expiry, forgetting_, heads, exports, erasures_
+
+
+def _parts(settings: Settings, passwords: Passwords, issuing: Issuing, encryption_: Encryption) -> Parts:
+    mailing, lockout = Mailing.of(settings), Lockout.of(settings)
+    return Parts(
+        passwords=passwords,
+        issuing=issuing,
+        mailing=mailing,
+        lockout=lockout,
+        authorizing=Authorizing.of(settings),
+        encryption=encryption_,
+        kyc_holds_for=timedelta(days=settings.auth_kyc_valid_days),
+        hosting=Hosting.of(settings),
+        entrance=Entrance(issuing, lockout, Proving(encryption_, _relying_party(settings), mailing)),
+        display_name=settings.auth_display_name,
+        key_rules=KeyRules.of(settings),
+        longest_support=timedelta(days=settings.auth_support_days),
+        terms=Terms.of(settings),
+    )
+
+
+@asynccontextmanager
 async def service(settings: Settings) -> AsyncIterator[Service]:
     """The context at work. Raises KeyTrouble when the key-encryption key does not open the signing key.
 
@@ -61,32 +101,17 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
             relay(db, settings) as relay_,
             encryption(settings) as encryption_,
             consumer(db, settings, handlers(settings)) as consumer_,
-            kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
-            forgetting(db, Memory.of(settings), settings.auth_forgetting_seconds) as forgetting_,
             revocations(settings) as (revoked, revocations_),
         ):
             issuing = Issuing.of(settings, encryption_.guard)
             keys = _own_keys(db, issuing)
             await keys()
-            async with audit_heads(db, issuing, settings.auth_audit_head_seconds) as heads:
+            parts = _parts(settings, passwords, issuing, encryption_)
+            async with _tasks(db, parts, settings) as tasks:
                 tokens = TokenVerifier(keys, settings.issuer, settings.token_audience, revoked)
-                probes = (relay_, consumer_, expiry, forgetting_, heads, revocations_)
+                probes = (relay_, consumer_, *tasks, revocations_)
                 http = http_app(
                     "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
                 )
-                mailing, lockout = Mailing.of(settings), Lockout.of(settings)
-                http.state.parts = Parts(
-                    passwords,
-                    issuing,
-                    mailing,
-                    lockout,
-                    Authorizing.of(settings),
-                    encryption_,
-                    timedelta(days=settings.auth_kyc_valid_days),
-                    Hosting.of(settings),
-                    Entrance(issuing, lockout, Proving(encryption_, _relying_party(settings), mailing)),
-                    settings.auth_display_name,
-                    KeyRules.of(settings),
-                    timedelta(days=settings.auth_support_days),
-                )
+                http.state.parts = parts
                 yield Service("auth", http, probes)

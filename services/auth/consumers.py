@@ -1,4 +1,4 @@
-"""Who asked over the bus? Contexts that tell who did what, billing that tells plans, and auth itself."""
+"""Who asked over the bus? Contexts that tell who did what and what they hold, billing that tells plans, auth itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on, on_each
+from libs.kit.personal_data.erased import unless_erased
 from libs.schema.audit import INSTALLATION, ActResult, SecurityActed
 from libs.schema.auth import (
     ApiKeyCreated,
@@ -24,7 +25,8 @@ from libs.schema.auth import (
 )
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from services.auth.commands import access, audit, passwords
+from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalDataErased
+from services.auth.commands import access, audit, erasures, exports, passwords
 from services.auth.commands.mails import Due, Mailing, write_to_each
 from services.auth.commands.passwords import Asked
 from services.auth.commands.tiers import change_tiers
@@ -149,6 +151,35 @@ async def write_of_visits(tx: Tx, entered: Sequence[Envelope[SupportEntered]]) -
     """Whoever let support in hears that it came."""
     due = [Due(one.event.on_behalf_of, one.follow()) for one in entered]
     await write_to_each(tx, MailTemplate.SUPPORT_ENTERED, due)
+@on(DataExportPart)
+async def keep_parts(tx: Tx, parts: Sequence[Envelope[DataExportPart]]) -> None:
+    """A context tells a piece of what it holds about somebody."""
+    for part in parts:
+        await exports.keep_part(tx, part.event)
+
+
+@on(DataExportAnswered)
+async def keep_answers(tx: Tx, answers: Sequence[Envelope[DataExportAnswered]]) -> None:
+    """A context has told all that it holds about somebody."""
+    for answer in answers:
+        await exports.keep_answer(tx, answer.event)
+
+
+@on(PersonalDataErased)
+async def note_erased(tx: Tx, answers: Sequence[Envelope[PersonalDataErased]]) -> None:
+    """A context has erased somebody."""
+    for answer in answers:
+        await erasures.keep_answer(tx, answer.event)
+
+
+_ENDING_ACCESS = (
+    end_access_of_lowered,
+    end_access_of_removed,
+    end_access_of_former_staff,
+    end_access_of_locked,
+    end_access_of_deactivated,
+    end_access_of_deleted,
+)
 
 
 def handlers(settings: Settings) -> Handlers:
@@ -160,16 +191,5 @@ def handlers(settings: Settings) -> Handlers:
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
-    return (
-        record_acts,
-        remember_tiers,
-        end_access_of_lowered,
-        end_access_of_removed,
-        end_access_of_former_staff,
-        end_access_of_locked,
-        end_access_of_deactivated,
-        end_access_of_deleted,
-        write_of_keys,
-        write_of_visits,
-        send_resets,
-    )
+    forgetful = unless_erased(remember_tiers, keep_parts, keep_answers, write_of_keys, write_of_visits)
+    return (*_ENDING_ACCESS, record_acts, send_resets, note_erased, *forgetful)

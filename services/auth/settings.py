@@ -54,6 +54,14 @@ class Settings(KitSettings):
     """That one person may own, their personal one included."""
     auth_pending_invitations: Quota = 50
     """That a workspace may wait for an answer to."""
+    auth_export_days: Annotated[int, Field(ge=1, le=90)] = 7
+    """How long an export of what is held about a person can be downloaded, and how long its answers are waited for."""
+    auth_erasure_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """How long somebody who wants to be erased may think again."""
+    auth_erasure_closing_seconds: Annotated[int, Field(ge=1)] = 3_600
+    """Between shutting somebody out and erasing them: tokens end, mails go out, events that are under way arrive."""
+    auth_privacy_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How often it is looked for exports and erasures that can go on."""
     mail_token_secret: Annotated[SecretStr, Field(min_length=32)]
     """What secrets in mails are derived from; notifications has the same. Random, at least 32 characters."""
 
@@ -70,6 +78,10 @@ class Settings(KitSettings):
     """That one person may ask for."""
     auth_invitations_per_hour: Quota = 30
     """That one person may send, to whatever workspaces."""
+    auth_exports_per_day: Quota = 5
+    """That one person may ask for."""
+    auth_certificates_per_hour: Quota = 60
+    """Certificates of erasures that may be asked for from one address."""
     auth_device_requests_per_hour: Quota = 60
     """From one address."""
     auth_user_codes_per_hour: Quota = 60
@@ -111,6 +123,8 @@ class Settings(KitSettings):
             self._limit("refresh", self.auth_refreshes_per_minute, minute),
             self._limit("mail", self.auth_mails_per_hour, hour),
             self._limit("invitation", self.auth_invitations_per_hour, hour),
+            self._limit("export", self.auth_exports_per_day, timedelta(days=1)),
+            self._limit("certificate", self.auth_certificates_per_hour, hour),
             self._limit("device", self.auth_device_requests_per_hour, hour),
             self._limit("user-code", self.auth_user_codes_per_hour, hour),
             self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),
@@ -126,4 +140,6 @@ class Settings(KitSettings):
     def _keys_outlive_tokens(self) -> Self:
         if self.auth_key_overlap_seconds < self.auth_access_token_seconds:
             raise ValueError("auth_key_overlap_seconds must be at least auth_access_token_seconds")
+        if self.auth_erasure_closing_seconds < self.auth_access_token_seconds:
+            raise ValueError("auth_erasure_closing_seconds must be at least auth_access_token_seconds")
         return self

@@ -1,4 +1,4 @@
-"""Who asked over the bus? Auth: whoever registers gets a trial, whoever makes more workspaces has them for free."""
+"""Who asked over the bus? Auth: whoever registers gets a trial, more workspaces are free, and whoever goes is forgotten."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.kit.personal_data.answers import answers
 from libs.schema.auth import UserRegistered, WorkspaceCreated
 from libs.schema.event import Envelope
 from services.billing import commands
 from services.billing.commands import NewWorkspace
+from services.billing.personal_data import HOLDINGS
 from services.billing.settings import Settings
 
 
@@ -30,4 +32,4 @@ def handlers(settings: Settings) -> Handlers:
         made = [NewWorkspace(e.event.workspace_id, e.event.occurred_at, e.follow()) for e in envelopes]
         await commands.start_trials(tx, made, timedelta(days=settings.billing_trial_days))
 
-    return (start_trials, start_free)
+    return (start_trials, start_free, *answers(HOLDINGS, settings))

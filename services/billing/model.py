@@ -14,6 +14,7 @@ from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
 from libs.kit.model import Moment, Money, TenantOwned
 from libs.kit.rate_limits import add_rate_limits
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted, SubscriptionStatus
 
 
@@ -25,6 +26,7 @@ class Base(DeclarativeBase):
 
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class PlanName(StrEnum):

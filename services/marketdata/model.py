@@ -15,6 +15,7 @@ from libs.kit.backbone import add_backbone
 from libs.kit.errors import Invalid
 from libs.kit.model import Moment, Money, Versioned
 from libs.kit.rate_limits import add_rate_limits
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.values import Timeframe
 
@@ -27,6 +28,7 @@ class Base(DeclarativeBase):
 
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class AssetClass(StrEnum):

@@ -7,12 +7,15 @@ from typing import TypeVar
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handler, Handlers, on
+from libs.kit.personal_data.answers import answers
+from libs.kit.personal_data.erased import unless_erased
 from libs.schema.auth import MailRequested, MailTemplate, UserRegistered, WorkspaceCreated
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
 from libs.schema.signals import SignalGenerated
 from services.notifications import commands, wording
 from services.notifications.model import Notice
+from services.notifications.personal_data import HOLDINGS
 from services.notifications.repository import WantedMail
 from services.notifications.settings import Settings
 
@@ -49,7 +52,7 @@ def _wanted(envelope: Envelope[MailRequested]) -> WantedMail:
     )
 
 
-_HANDLERS: Handlers = (
+_HANDLERS = unless_erased(
     queue_mails,
     _telling(UserRegistered, wording.welcome),
     _telling(WorkspaceCreated, wording.new_workspace),
@@ -60,6 +63,6 @@ _HANDLERS: Handlers = (
 )
 
 
-def handlers(_settings: Settings) -> Handlers:
+def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
-    return _HANDLERS
+    return (*_HANDLERS, *answers(HOLDINGS, settings))

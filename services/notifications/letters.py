@@ -90,6 +90,25 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "Somebody of our support staff has entered your workspace by a grant that you gave. All that they ask for is "
             "in your audit trail. If you no longer need them, revoke the grant, and their access ends.",
         ),
+        MailTemplate.EXPORT_READY: Words(
+            "Your data are ready",
+            "All that is held about you has been put together, as you asked. Log in and download it within the next days.",
+        ),
+        MailTemplate.ERASURE_REQUESTED: Words(
+            "Your account will be erased",
+            "You asked for everything about you to be erased. Until the day that your account shows, you can log in and "
+            "cancel it. If it was not you, do so, and change your password.",
+        ),
+        MailTemplate.ERASURE_CANCELLED: Words(
+            "Your account stays",
+            "The erasure that you asked for was cancelled. If it was not you, change your password.",
+        ),
+        MailTemplate.ACCOUNT_CLOSED: Words(
+            "Your account is closed and is being erased",
+            "Your account is closed, and what is held about you is erased now, but for what the law says to keep. Keep "
+            "this mail, the last one: with what follows you get the certificate that says what was kept and why.",
+            "erasure-certificate",
+        ),
     }
 )
 

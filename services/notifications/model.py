@@ -16,6 +16,7 @@ from libs.kit.backbone import add_backbone
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
 from libs.kit.rate_limits import add_rate_limits
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.event import Cause
 from libs.schema.notifications import NotificationDelivered, NotificationType
 
@@ -33,6 +34,7 @@ class Base(DeclarativeBase):
 
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class Priority(StrEnum):

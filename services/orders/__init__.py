@@ -3,4 +3,5 @@
 Owns accounts, orders, fills and the paper venue that fills them. Publishes AccountOpened, OrderAccepted, OrderDenied,
 OrderFilled, OrderCancelled and OrderExpired. Consumes InstrumentListed, BarClosed, SignalGenerated,
 EntitlementsChanged and RiskSettingsChanged, which no order is held to yet.
+Like every context, it answers DataExportRequested and UserErased.
 """

@@ -1,4 +1,4 @@
-"""Who asked over the bus? Bars, instruments, signals, entitlements and risk settings, each in our own words."""
+"""Who asked over the bus? Bars, instruments, signals, entitlements, risk settings, and people who go."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.kit.personal_data.answers import answers
+from libs.kit.personal_data.erased import unless_erased
+from libs.kit.personal_data.holdings import Subject
 from libs.schema.auth import RiskSettingsChanged
 from libs.schema.billing import EntitlementsChanged
-from libs.schema.event import Envelope
+from libs.schema.event import Cause, Envelope
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.signals import SignalGenerated
 from services.orders.commands.accounts import change_entitlements
 from services.orders.commands.bars import ClosedBar, keep_markets, list_markets, match_bars
+from services.orders.commands.erasures import withdraw_orders
 from services.orders.commands.risk import change_risk_settings
 from services.orders.commands.signals import Wish, trade_signals
 from services.orders.matching import Bar
+from services.orders.personal_data import HOLDINGS
 from services.orders.repository.accounts import Entitled
 from services.orders.repository.markets import Listing
 from services.orders.repository.risk import RiskSettings
@@ -62,12 +67,14 @@ def handlers(settings: Settings) -> Handlers:
         """A signal is traded where its workspace allows it."""
         await trade_signals(tx, venue, [_wish(one) for one in generated])
 
+    async def withdraw(tx: Tx, gone: Subject, cause: Cause) -> None:
+        await withdraw_orders(tx, venue, gone.workspace_ids, cause)
+
     return (
         take_orders_for_it,
-        remember_entitlements,
-        remember_risk_settings,
         fill_orders,
-        order_what_strategies_want,
+        *unless_erased(remember_entitlements, remember_risk_settings, order_what_strategies_want),
+        *answers(HOLDINGS, settings, withdraw),
     )
 
 

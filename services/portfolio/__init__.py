@@ -2,4 +2,5 @@
 
 Owns the double-entry ledger, positions, cash, marks and the equity history. Publishes PositionChanged and
 PortfolioValued. Consumes AccountOpened, OrderFilled and BarClosed.
+Like every context, it answers DataExportRequested and UserErased.
 """

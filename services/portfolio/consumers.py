@@ -1,4 +1,4 @@
-"""Who asked over the bus? Orders open accounts and fill orders, market data closes bars."""
+"""Who asked over the bus? Orders open accounts and fill orders, market data closes bars, people go."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from collections.abc import Sequence
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.kit.personal_data.answers import answers
+from libs.kit.personal_data.erased import erased_among
 from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed
 from libs.schema.orders import AccountOpened, OrderFilled
 from services.portfolio import commands
 from services.portfolio.model import Fill, Mark, Opening
+from services.portfolio.personal_data import HOLDINGS
 from services.portfolio.positions import Trade
 from services.portfolio.settings import Settings
 
 
 @on(AccountOpened)
 async def open_books(tx: Tx, accounts: Sequence[Envelope[AccountOpened]]) -> None:
-    """An account gets its books."""
-    await commands.open_books(tx, [_opening(envelope) for envelope in accounts])
+    """An account gets its books; those of somebody who was erased are records without their words."""
+    erased = await erased_among(tx, {envelope.tenant for envelope in accounts})
+    openings = [_opening(envelope) for envelope in accounts]
+    await commands.open_books(tx, [one.anonymised() if one.tenant_id in erased else one for one in openings])
 
 
 @on(OrderFilled)
@@ -37,7 +42,8 @@ def handlers(settings: Settings) -> Handlers:
         if marks:
             await commands.mark(tx, marks)
 
-    return (open_books, post_fills, mark)
+    # Fills that come late from somebody who was erased are records, too.
+    return (open_books, post_fills, mark, *answers(HOLDINGS, settings))
 
 
 def _opening(envelope: Envelope[AccountOpened]) -> Opening:

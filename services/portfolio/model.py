@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -24,10 +24,14 @@ from libs.kit.errors import Conflict
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, Money, TenantOwned
 from libs.kit.rate_limits import add_rate_limits
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.schema.event import Cause
 from libs.schema.portfolio import PortfolioValued, PositionChanged
 from services.portfolio.ledger import Chart, JournalEntry, Occasion, Posting, Units, deposit_entry, fill_entry
 from services.portfolio.positions import FLAT, ZERO, Holding, Trade
+
+ANONYMOUS = "erased"
+"""What the books of somebody are called who was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Opening:
     currency: str
     cash: Decimal
     time: datetime
+
+    def anonymised(self) -> Opening:
+        """The same without what its owner called it."""
+        return replace(self, name=ANONYMOUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,7 @@ class Base(DeclarativeBase):
 
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
+add_erased_workspaces(Base.metadata)
 
 
 class BookRow(TenantOwned, Base):

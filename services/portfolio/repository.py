@@ -159,7 +159,7 @@ async def insert_marks(tx: Tx, marks: Sequence[Mark]) -> None:
 async def moments_reached(tx: Tx, marks: Sequence[Mark]) -> list[Moment]:
     """Where kept marks make a difference: at closes without a point, and at points of those who ever held it.
 
-    A mark reaches from its time to the instrument's next mark.
+    A mark reaches from its time to the instrument's next mark. Books of people who were erased are valued no more.
     """
     rows = await tx.fetch(
         """
@@ -175,6 +175,7 @@ async def moments_reached(tx: Tx, marks: Sequence[Mark]) -> list[Moment]:
         FROM (SELECT DISTINCT as_of FROM fresh) f
         CROSS JOIN portfolio.book b
         WHERE NOT EXISTS (SELECT FROM portfolio.equity_point e WHERE e.account_id = b.id AND e.as_of = f.as_of)
+            AND NOT EXISTS (SELECT FROM portfolio.erased_workspace x WHERE x.tenant_id = b.tenant_id)
         UNION
         SELECT e.account_id, e.as_of
         FROM fresh f

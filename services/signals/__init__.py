@@ -2,4 +2,5 @@
 
 Consumes BarClosed (marketdata) and EntitlementsChanged (billing).
 Publishes StrategyChanged, SignalGenerated and BacktestCompleted.
+Like every context, it answers DataExportRequested and UserErased.
 """

@@ -1,4 +1,4 @@
-"""Who asked over the bus? Closed bars, and what billing allows a workspace."""
+"""Who asked over the bus? Closed bars, what billing allows a workspace, and people who go."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
+from libs.kit.personal_data.answers import answers
+from libs.kit.personal_data.erased import unless_erased
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed
 from services.signals import commands
 from services.signals.model import ClosedBar, Entitlements
+from services.signals.personal_data import HOLDINGS
 from services.signals.rules import Bar
 from services.signals.settings import Settings
 
@@ -27,9 +30,9 @@ async def note_entitlements(tx: Tx, envelopes: Sequence[Envelope[EntitlementsCha
     await commands.note_entitlements(tx, [_entitlements(envelope) for envelope in envelopes])
 
 
-def handlers(_settings: Settings) -> Handlers:
+def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
-    return (evaluate_bars, note_entitlements)
+    return (evaluate_bars, *unless_erased(note_entitlements), *answers(HOLDINGS, settings))
 
 
 def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:

@@ -15,6 +15,7 @@ from tests.auth.builders import Person as Session
 from tests.auth.builders import bearer
 from tests.interfaces.people import Call, Person
 from tests.second_factor import App, enrol
+from tests.world import eventually
 
 Maker = Callable[[Person], Awaitable[Call]]
 
@@ -369,6 +370,31 @@ async def of_a_referral_code(person: Person) -> Call:
     """There is one; nothing names it."""
     await a_referral_code(person)
     return Call()
+async def after_an_export(person: Person) -> Call:
+    await an_export(person)
+    return Call()
+
+
+async def an_export(person: Person) -> Call:
+    """One that can be downloaded."""
+
+    async def ready() -> str:
+        found = [one["id"] for one in await person.items("/v1/me/exports") if one["state"] == "READY"]
+        assert found, "no export is ready"
+        return str(found[0])
+
+    if not await person.items("/v1/me/exports"):
+        await person.made("POST /v1/me/exports", Call())
+    return Call(path={"export_id": await eventually(ready)})
+
+
+async def after_a_wish_to_go(person: Person) -> Call:
+    await person.made("POST /v1/me/erasure", Call())
+    return Call()
+
+
+async def a_certificate_to_have(person: Person) -> Call:
+    return Call({"token": await person.mailbox(person, "CERTIFICATE")})
 
 
 async def an_unlisted_instrument(_person: Person) -> Call:

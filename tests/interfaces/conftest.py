@@ -24,7 +24,12 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 async def premises(stack: Endpoints, template: str) -> AsyncIterator[Premises]:
     """Every context; streams end by themselves, so that their answers do."""
     async with an_installation(stack, template) as where:
-        brief = where.with_values(notifications_stream_seconds=0.2, notifications_poll_seconds=0.1, public_url=ISSUER)
+        brief = where.with_values(
+            notifications_stream_seconds=0.2,
+            notifications_poll_seconds=0.1,
+            auth_privacy_seconds=0.2,
+            public_url=ISSUER,
+        )
         # Everybody comes from one address, and logs in very often.
         many = brief.with_values(database_pool_size=12, rate_limit_scale=1_000)
         async with open_premises(many) as premises:

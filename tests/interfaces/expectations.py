@@ -162,6 +162,13 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /v1/onboarding": Scoped(None, Foreign.OWN),
     "POST /v1/onboarding/steps/{step}/complete": Scoped(None, Foreign.NAMED, calls.a_step_to_complete),
     "POST /v1/onboarding/steps/{step}/skip": Scoped(None, Foreign.NAMED, calls.a_step_to_skip),
+    "POST /v1/me/exports": Scoped(None, Foreign.OWN),
+    "GET /v1/me/exports": Scoped(None, Foreign.OWN, calls.after_an_export),
+    "GET /v1/me/exports/{export_id}/archive": Scoped(None, Foreign.HIDDEN, calls.an_export),
+    "POST /v1/me/erasure": Scoped(None, Foreign.OWN),
+    "GET /v1/me/erasure": Scoped(None, Foreign.OWN),
+    "DELETE /v1/me/erasure": Scoped(None, Foreign.OWN, calls.after_a_wish_to_go),
+    "POST /v1/auth/erasure-certificate": Public(calls.a_certificate_to_have),
     # billing
     "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),
     "GET /v1/subscription": Scoped("billing:read", Foreign.OWN),

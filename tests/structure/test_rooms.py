@@ -13,11 +13,16 @@ from tests.structure.sources import ROOT
 
 ROOMS = {
     "__init__", "model", "repository", "commands", "queries", "api", "consumers", "app", "settings", "migrations",
+    "personal_data",
 }  # fmt: skip
 
 OWN_ROOMS = {
     ("auth", "contact"): "how people are reached and called, for whatever takes them in",
     ("auth", "device_codes"): "what the two codes of a device look like, and how long they live",
+    ("auth", "archive"): "what the ZIP of a data export looks like",
+    ("auth", "certificates"): "what the certificate of an erasure says, and its signature",
+    ("auth", "data_exports"): "the task that collects, announces and ends data exports",
+    ("auth", "erasures"): "the task that takes the next step of each erasure",
     ("auth", "audit"): "canonical JSON, the chain of hashes and its signed heads",
     ("auth", "heads"): "the task that signs the heads of audit trails and tells them",
     ("auth", "keys"): "how private signing keys are wrapped",

@@ -42,6 +42,10 @@ PUBLIC = {
     ("post", "/v1/auth/passkeys/options"): "whoever logs in has no token yet",
     ("post", "/v1/auth/passkeys"): "what the passkey has signed is what is checked",
     ("post", "/v1/auth/step-up"): "the refresh token in the body is what is checked, and what is shown with it",
+    (
+        "post",
+        "/v1/auth/erasure-certificate",
+    ): "whoever was erased has no account; the mailed token in the body is checked",
     ("get", "/.well-known/oauth-authorization-server"): "where to log in is told before anybody has",
     ("get", "/.well-known/jwks.json"): "public keys are public: services check tokens with them",
     ("get", "/.well-known/audit-keys.json"): "public keys are public: auditors check heads of trails with them",

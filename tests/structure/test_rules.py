@@ -29,6 +29,8 @@ FRACTIONS = {
     "auth/heads.py": "seconds between two looks",
     "auth/forgetting.py": "seconds between two looks",
     "auth/kyc_expiry.py": "seconds between two looks",
+    "auth/data_exports.py": "seconds between two looks",
+    "auth/erasures.py": "seconds between two looks",
 }
 _CONFIGURATION = {"settings"}
 """Durations are configured in seconds."""

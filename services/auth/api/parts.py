@@ -23,6 +23,7 @@ from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.second_step import Entrance
 from services.auth.commands.workspaces import Hosting
+from services.auth.commands.privacy_terms import Terms
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
 from services.auth.program_keys import KeyRules
@@ -46,6 +47,7 @@ class Parts:
     display_name: str
     key_rules: KeyRules
     longest_support: timedelta
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)

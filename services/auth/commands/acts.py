@@ -50,6 +50,12 @@ def tell_of_theft(tx: Tx, session: Session, origin: Origin) -> None:
     )
 
 
+def tell_of_download(tx: Tx, home_id: UUID, user_id: UUID, export_id: UUID, origin: Origin) -> None:
+    """A person took all that is held about them."""
+    actor = Actor(ActorKind.USER, user_id, origin=origin)
+    tell_act(tx, home_id, Act("data_export.downloaded", actor, Target("data_export", export_id)))
+
+
 def tell_of_refusal(tx: Tx, home_id: UUID | None, user_id: UUID | None, origin: Origin, reason: str) -> None:
     """A login failed: in the person's trail, or the installation's when nobody has the address.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
@@ -116,6 +116,9 @@ async def settle_try(
     before guards, everywhere.
     """
     user = await users.lock_known(tx, NOBODY if checked.known is None else checked.known.user_id)
+    if user is not None and user.email_key != email_key(checked.email):
+        # Erased since the password was checked: nothing about them is to be kept.
+        user, checked = None, replace(checked, known=None)
     account, address = _subjects(checked.email, checked.origin)
     guards = await logins.lock_guards(tx, [account, address])
     if user is None or not _still_matches(checked, user):

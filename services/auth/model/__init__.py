@@ -10,6 +10,9 @@ from services.auth.model.challenge import Ask, LoginChallenge
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.imported import ImportedPerson
 from services.auth.model.invitation import Invitation, InvitationState, Unacceptable
+from services.auth.model.data_export import DataExport, ExportAnswer, ExportPart, ExportState
+from services.auth.model.device import DeviceAuthorization, DeviceState
+from services.auth.model.erasure import Erasure, ErasureAnswer, ErasureState
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
@@ -54,9 +57,16 @@ __all__ = [
     "AuditChain",
     "AuditEntry",
     "Base",
+    "DataExport",
     "DeviceAuthorization",
     "DeviceState",
     "Factor",
+    "Erasure",
+    "ErasureAnswer",
+    "ErasureState",
+    "ExportAnswer",
+    "ExportPart",
+    "ExportState",
     "GrantType",
     "ImportedPerson",
     "Invitation",

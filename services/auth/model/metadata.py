@@ -7,6 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from libs.kit.backbone import add_backbone
 from libs.kit.crypto.data_keys import add_data_keys
+from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.rate_limits import add_rate_limits
 
 
@@ -19,3 +20,4 @@ class Base(DeclarativeBase):
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
 add_data_keys(Base.metadata)
+add_erased_workspaces(Base.metadata)

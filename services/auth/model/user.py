@@ -250,6 +250,18 @@ class User(Versioned, Base):
         self.deleted_at = None
         return [UserRestored(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id)]
 
+    def anonymise(self, at: datetime) -> None:
+        """Be nobody: the row stays for others to refer to, and their address is free."""
+        # RFC 6761: no mail ever goes to this domain, and no hash is like this.
+        self.email = self.email_key = f"{self.id}@erased.invalid"
+        self.password_hash, self.password_changed_at = "", at
+        self.username = self.username_key = self.first_name = self.last_name = None
+        self.avatar_url = self.phone_number = self.locked_until = self.last_login_at = None
+        self.time_zone, self.language, self.preferences = DEFAULT_TIME_ZONE, DEFAULT_LANGUAGE, {}
+        self.is_active = self.email_verified = False
+        self.platform_role = PlatformRole.USER
+        self.deleted_at = self.deleted_at or at
+
     def change_role(self, role: PlatformRole, at: datetime) -> list[DomainEvent]:
         """Be something else to the installation."""
         previous, self.platform_role = self.platform_role, role

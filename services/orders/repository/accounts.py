@@ -41,6 +41,12 @@ class Entitled:
     sequence: int
 
 
+async def of_workspaces(tx: Tx, tenant_ids: Iterable[UUID]) -> set[UUID]:
+    """The accounts of some workspaces. Needs a worker's transaction."""
+    rows = await tx.fetch("SELECT id FROM orders.account WHERE tenant_id = ANY($1::uuid[])", list(tenant_ids))
+    return {row[0] for row in rows}
+
+
 async def keep_account(tx: Tx) -> None:
     """Write a new or changed account. Raises Conflict when another one of the workspace trades automatically."""
     try:

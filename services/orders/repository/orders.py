@@ -110,6 +110,15 @@ async def find_order(tx: Tx, order_id: UUID) -> Order | None:
     return Order(**rows[0]) if rows else None
 
 
+async def open_of(tx: Tx, account_ids: Iterable[UUID]) -> list[Order]:
+    """The open orders of accounts, whose locks `tx` holds."""
+    rows = await tx.fetch(
+        f'SELECT {_COLUMNS} FROM orders."order" o WHERE account_id = ANY($1::uuid[]) AND closed_at IS NULL ORDER BY id',
+        list(account_ids),
+    )
+    return [Order(**row) for row in rows]
+
+
 async def taken_client_order_ids(tx: Tx, account_ids: Iterable[UUID], client_order_ids: Iterable[str]) -> set[str]:
     """Those of the ids that orders of the accounts have."""
     rows = await tx.fetch(

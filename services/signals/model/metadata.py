@@ -7,6 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from libs.kit.backbone import add_backbone
 from libs.kit.rate_limits import add_rate_limits
+from libs.kit.personal_data.erased import add_erased_workspaces
 
 
 class Base(DeclarativeBase):
@@ -17,3 +18,4 @@ class Base(DeclarativeBase):
 
 add_backbone(Base.metadata)
 add_rate_limits(Base.metadata)
+add_erased_workspaces(Base.metadata)
