@@ -151,6 +151,8 @@ async def write_of_visits(tx: Tx, entered: Sequence[Envelope[SupportEntered]]) -
     """Whoever let support in hears that it came."""
     due = [Due(one.event.on_behalf_of, one.follow()) for one in entered]
     await write_to_each(tx, MailTemplate.SUPPORT_ENTERED, due)
+
+
 @on(DataExportPart)
 async def keep_parts(tx: Tx, parts: Sequence[Envelope[DataExportPart]]) -> None:
     """A context tells a piece of what it holds about somebody."""

@@ -30,6 +30,17 @@ HOLDINGS = Holdings(
         "refresh_token": Erased(withheld=frozenset({"token_hash"})),
         "mailed_token": Erased(withheld=frozenset({"token_hash"})),
         "login": Erased(owners=("tenant_id", "user_id")),
+        "totp": Erased(withheld=frozenset({"secret"})),
+        "recovery_code": Erased(withheld=frozenset({"digest"})),
+        "passkey": Erased(),
+        "login_challenge": Erased(withheld=frozenset({"secret_hash", "question"})),
+        # Of whoever invited; those to an erased person's address are deleted with them.
+        "invitation": Erased(owners=("tenant_id", "invited_by", "settled_by"), withheld=frozenset({"token_hash"})),
+        "api_key": Erased(owners=("tenant_id", "user_id"), withheld=frozenset({"secret_hash", "previous_hash"})),
+        "support_grant": Erased(owners=("tenant_id", "granted_by", "staff_id")),
+        "referral_code": Erased(owners=("tenant_id", "user_id")),
+        # Without the row, the same file would make them again.
+        "imported_person": Kept(ACCOUNTABILITY, owners=("tenant_id", "user_id"), withheld=frozenset({"line_digest"})),
         "login_guard": NotPersonal("digests of addresses, for minutes; a person's own is deleted with them"),
         "device_authorization": Erased(owners=("user_id",), withheld=frozenset({"device_code_hash", "user_code_hash"})),
         "data_export": Erased(withheld=frozenset({"private_key", "public_key"})),

@@ -14,8 +14,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs.kit.backbone import add_backbone
 from libs.kit.errors import Invalid
 from libs.kit.model import Moment, Money, Versioned
-from libs.kit.rate_limits import add_rate_limits
 from libs.kit.personal_data.erased import add_erased_workspaces
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.values import Timeframe
 

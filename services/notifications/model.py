@@ -15,8 +15,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from libs.kit.backbone import add_backbone
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
-from libs.kit.rate_limits import add_rate_limits
 from libs.kit.personal_data.erased import add_erased_workspaces
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import Cause
 from libs.schema.notifications import NotificationDelivered, NotificationType
 

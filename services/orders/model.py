@@ -24,8 +24,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs.kit.backbone import add_backbone
 from libs.kit.model import Moment, Money, TenantOwned
-from libs.kit.rate_limits import add_rate_limits
 from libs.kit.personal_data.erased import add_erased_workspaces
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import DomainEvent
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.values import OrderType, Side, TimeInForce

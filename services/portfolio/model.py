@@ -23,8 +23,8 @@ from libs.kit.backbone import add_backbone
 from libs.kit.errors import Conflict
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, Money, TenantOwned
-from libs.kit.rate_limits import add_rate_limits
 from libs.kit.personal_data.erased import add_erased_workspaces
+from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import Cause
 from libs.schema.portfolio import PortfolioValued, PositionChanged
 from services.portfolio.ledger import Chart, JournalEntry, Occasion, Posting, Units, deposit_entry, fill_entry

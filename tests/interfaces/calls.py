@@ -370,6 +370,8 @@ async def of_a_referral_code(person: Person) -> Call:
     """There is one; nothing names it."""
     await a_referral_code(person)
     return Call()
+
+
 async def after_an_export(person: Person) -> Call:
     await an_export(person)
     return Call()

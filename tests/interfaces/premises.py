@@ -126,6 +126,7 @@ class Premises:
         answer = await self.send(f"POST {path}", Call(body), bearer(token) if token else {})
         document: Json = answer.raise_for_status().json()
         return document
+
     async def _certified(self, person: Person, secret: str) -> str:
         """A token as if the person had been erased, and were there all the same."""
         await self.admin.execute(

@@ -21,9 +21,9 @@ from libs.schema.event import Cause
 from services.auth.commands import logins
 from services.auth.commands.logins import Lockout
 from services.auth.commands.mails import Mailing
+from services.auth.commands.privacy_terms import Terms
 from services.auth.commands.second_step import Entrance
 from services.auth.commands.workspaces import Hosting
-from services.auth.commands.privacy_terms import Terms
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
 from services.auth.program_keys import KeyRules

@@ -105,6 +105,13 @@ async def office_hindrance(tx: Tx, user: User) -> Rejected | None:
     return hindrance_by_office(user, await staff.super_admins(tx), tx.now)
 
 
+async def hindrance_to_leave(tx: Tx, user: User) -> Rejected | None:
+    """Why a person, whose row `tx` has locked, can't go: the installation would have no super admin."""
+    if user.platform_role == PlatformRole.SUPER_ADMIN:
+        await staff.lock_office(tx)
+    return await office_hindrance(tx, user)
+
+
 async def _whoever_acts(tx: Tx, user: User, by: Actor) -> User | None:
     """The colleague as they are after all locks, which a change of their own role may have held."""
     if user.platform_role == PlatformRole.SUPER_ADMIN:

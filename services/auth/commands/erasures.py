@@ -18,6 +18,7 @@ from libs.kit.personal_data.erased import erase_alone
 from libs.schema.auth import AccessRevoked, MailTemplate, SessionEnd
 from libs.schema.privacy import PersonalDataErased
 from services.auth.certificates import sign_certificate
+from services.auth.commands.accounts import hindrance_to_leave
 from services.auth.commands.acts import tell_of_user
 from services.auth.commands.mails import Mailing
 from services.auth.commands.privacy_terms import Terms
@@ -46,11 +47,16 @@ class Erasing:
 async def request_erasure(
     tx: Tx, mailing: Mailing, home_id: UUID, user_id: UUID, waiting: timedelta, origin: Origin
 ) -> Erasure:
-    """Let a person wait for their erasure; a second wish changes nothing about the first."""
+    """Let a person wait for their erasure; a second wish changes nothing about the first.
+
+    Raises Conflict for the last super admin.
+    """
     user = await users.lock_user(tx, user_id)
     known = await erasures.lock_open(tx, user_id)
     if known is not None:
         return known
+    if (refusal := await hindrance_to_leave(tx, user)) is not None:
+        raise refusal
     erasure = Erasure.wish(home_id, user_id, tx.now, waiting)
     tx.add(erasure)
     await tx.flush()
@@ -80,7 +86,9 @@ async def close_next(tx: Tx, how: Erasing) -> bool:
     erasure = await erasures.lock_open(tx, user_id)
     if erasure is None or not erasure.is_due(ErasureState.WAITING, tx.now):
         return True
-    if await _workspaces(tx, erasure) is not None:
+    if await hindrance_to_leave(tx, user) is not None:
+        erasure.postpone(tx.now + _POSTPONED)
+    elif await _workspaces(tx, erasure) is not None:
         erasure.close(how.mailing.tell_last(tx, user, MailTemplate.ACCOUNT_CLOSED), tx.now, how.terms.closing)
         tx.publish(user, *user.delete(tx.now))
         await _shut_out(tx, user)
@@ -108,7 +116,7 @@ async def _erase(tx: Tx, how: Erasing, user: User, erasure: Erasure, workspace_i
     await _shut_out(tx, user)
     for workspace_id in workspace_ids:
         await how.encryption.shred(tx, workspace_id)
-    await erasures.forget_guard(tx, user.email_key)
+    await erasures.forget_by_address(tx, user)
     user.anonymise(tx.now)
     told = erasure.erase(workspace_ids, tx.now)
     tx.publish(erasure, told)

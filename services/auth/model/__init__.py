@@ -7,12 +7,11 @@ from services.auth.model.account_state import AccountState
 from services.auth.model.api_key import ApiKey
 from services.auth.model.audit import AuditChain, AuditEntry, SecurityAct
 from services.auth.model.challenge import Ask, LoginChallenge
-from services.auth.model.device import DeviceAuthorization, DeviceState
-from services.auth.model.imported import ImportedPerson
-from services.auth.model.invitation import Invitation, InvitationState, Unacceptable
 from services.auth.model.data_export import DataExport, ExportAnswer, ExportPart, ExportState
 from services.auth.model.device import DeviceAuthorization, DeviceState
 from services.auth.model.erasure import Erasure, ErasureAnswer, ErasureState
+from services.auth.model.imported import ImportedPerson
+from services.auth.model.invitation import Invitation, InvitationState, Unacceptable
 from services.auth.model.kyc import Kyc
 from services.auth.model.login import Login, LoginGuard
 from services.auth.model.mailed_token import MailedToken
@@ -60,13 +59,13 @@ __all__ = [
     "DataExport",
     "DeviceAuthorization",
     "DeviceState",
-    "Factor",
     "Erasure",
     "ErasureAnswer",
     "ErasureState",
     "ExportAnswer",
     "ExportPart",
     "ExportState",
+    "Factor",
     "GrantType",
     "ImportedPerson",
     "Invitation",

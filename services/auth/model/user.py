@@ -256,7 +256,8 @@ class User(Versioned, Base):
         self.email = self.email_key = f"{self.id}@erased.invalid"
         self.password_hash, self.password_changed_at = "", at
         self.username = self.username_key = self.first_name = self.last_name = None
-        self.avatar_url = self.phone_number = self.locked_until = self.last_login_at = None
+        self.avatar_url = self.phone_number = self.last_login_at = self.brought_by = None
+        self.locked_until = self.lock_reason = None
         self.time_zone, self.language, self.preferences = DEFAULT_TIME_ZONE, DEFAULT_LANGUAGE, {}
         self.is_active = self.email_verified = False
         self.platform_role = PlatformRole.USER

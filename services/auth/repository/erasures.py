@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from libs.schema.privacy import PersonalDataErased
-from services.auth.model import Erasure, ErasureAnswer, ErasureState
-from services.auth.model.login import account_subject
+from services.auth.model import Erasure, ErasureAnswer, ErasureState, User
+from services.auth.model.login import account_subject, codes_subject
 
 _OPEN = (ErasureState.WAITING, ErasureState.CLOSED, ErasureState.ERASED)
 
@@ -113,6 +113,8 @@ async def any_shared(tx: Tx, user_id: UUID, workspace_ids: Sequence[UUID]) -> bo
     return bool(rows[0][0])
 
 
-async def forget_guard(tx: Tx, email_key: str) -> None:
-    """Delete the count of failed logins of an address."""
-    await tx.fetch("DELETE FROM auth.login_guard WHERE subject = $1", account_subject(email_key))
+async def forget_by_address(tx: Tx, user: User) -> None:
+    """Delete what names a person by their address alone. Needs a worker's transaction."""
+    subjects = [account_subject(user.email_key), codes_subject(user.id)]
+    await tx.fetch("DELETE FROM auth.login_guard WHERE subject = ANY($1::bytea[])", subjects)
+    await tx.fetch("DELETE FROM auth.invitation WHERE email_key = $1", user.email_key)

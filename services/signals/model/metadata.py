@@ -6,8 +6,8 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from libs.kit.backbone import add_backbone
-from libs.kit.rate_limits import add_rate_limits
 from libs.kit.personal_data.erased import add_erased_workspaces
+from libs.kit.rate_limits import add_rate_limits
 
 
 class Base(DeclarativeBase):
