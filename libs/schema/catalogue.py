@@ -18,11 +18,7 @@ from libs.schema.auth import (
     KycVerified,
     KycWithdrawn,
     MailRequested,
-    MemberAdded,
-    MemberRemoved,
-    MemberRoleChanged,
     OnboardingCompleted,
-    OwnershipTransferred,
     PasswordChanged,
     PasswordResetRequested,
     RiskSettingsChanged,
@@ -39,9 +35,6 @@ from libs.schema.auth import (
     UserRegistered,
     UserRestored,
     UserUnlocked,
-    WorkspaceCreated,
-    WorkspacePolicyChanged,
-    WorkspaceRenamed,
 )
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted
 from libs.schema.event import DomainEvent
@@ -59,6 +52,15 @@ from libs.schema.privacy import (
     UserErased,
 )
 from libs.schema.signals import BacktestCompleted, SignalGenerated, StrategyChanged
+from libs.schema.workspaces import (
+    MemberAdded,
+    MemberRemoved,
+    MemberRoleChanged,
+    OwnershipTransferred,
+    WorkspaceCreated,
+    WorkspacePolicyChanged,
+    WorkspaceRenamed,
+)
 
 EVENTS: tuple[type[DomainEvent], ...] = (
     UserRegistered,

@@ -14,8 +14,6 @@ from libs.schema.auth import (
     ApiKeyCreated,
     LockReason,
     MailTemplate,
-    MemberRemoved,
-    MemberRoleChanged,
     PasswordResetRequested,
     RoleChanged,
     SupportEntered,
@@ -26,6 +24,7 @@ from libs.schema.auth import (
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalDataErased
+from libs.schema.workspaces import MemberRemoved, MemberRoleChanged
 from services.auth.commands import access, audit, erasures, exports, passwords
 from services.auth.commands.mails import Due, Mailing, write_to_each
 from services.auth.commands.passwords import Asked

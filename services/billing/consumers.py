@@ -8,8 +8,9 @@ from datetime import timedelta
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.kit.personal_data.answers import answers
-from libs.schema.auth import UserRegistered, WorkspaceCreated
+from libs.schema.auth import UserRegistered
 from libs.schema.event import Envelope
+from libs.schema.workspaces import WorkspaceCreated
 from services.billing import commands
 from services.billing.commands import NewWorkspace
 from services.billing.personal_data import HOLDINGS

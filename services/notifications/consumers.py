@@ -9,10 +9,11 @@ from libs.kit.db import Tx
 from libs.kit.handlers import Handler, Handlers, on
 from libs.kit.personal_data.answers import answers
 from libs.kit.personal_data.erased import unless_erased
-from libs.schema.auth import MailRequested, MailTemplate, UserRegistered, WorkspaceCreated
+from libs.schema.auth import MailRequested, MailTemplate, UserRegistered
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
 from libs.schema.signals import SignalGenerated
+from libs.schema.workspaces import WorkspaceCreated
 from services.notifications import commands, wording
 from services.notifications.model import Notice
 from services.notifications.personal_data import HOLDINGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import UUID
 
-from libs.schema.auth import UserRegistered, WorkspaceCreated
+from libs.schema.auth import UserRegistered
 from libs.schema.event import DomainEvent, Envelope
 from libs.schema.notifications import NotificationType
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
@@ -23,6 +23,7 @@ from libs.schema.values import (
     plain,
     plain_money,
 )
+from libs.schema.workspaces import WorkspaceCreated
 from services.notifications.model import Metadata, Notice, Priority
 
 _SIGNAL_WORDS = {

@@ -10,7 +10,8 @@ import pytest
 from httpx2 import AsyncClient, Response
 
 from libs.schema.audit import ActResult, SecurityActed
-from libs.schema.auth import MailRequested, MailTemplate, MemberAdded
+from libs.schema.auth import MailRequested, MailTemplate
+from libs.schema.workspaces import MemberAdded
 from tests.auth.builders import Person, a_person, mails, ticket
 from tests.auth.teams import (
     Team,

@@ -9,7 +9,8 @@ from httpx2 import AsyncClient, Response
 
 from libs.kit.ids import uuid7
 from libs.schema.audit import SecurityActed
-from libs.schema.auth import AccessRevoked, MemberAdded, MemberRemoved, MemberRoleChanged
+from libs.schema.auth import AccessRevoked
+from libs.schema.workspaces import MemberAdded, MemberRemoved, MemberRoleChanged
 from tests.auth.builders import Person, refresh
 from tests.auth.teams import Team, a_team, roles_in
 from tests.world import World, eventually

@@ -11,7 +11,7 @@ from httpx2 import AsyncClient, Response
 
 from libs.schema.audit import SecurityActed
 from libs.schema.auth import MailTemplate
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
 from tests.auth.builders import EMAIL, PASSWORD, Person, a_person, again, bearer, log_in, mails, refresh, verifier
 from tests.second_factor import App, asking, enrol, log_in_as_staff, log_in_with
@@ -27,7 +27,7 @@ async def ada(client: AsyncClient) -> Person:
 
 async def made_staff(auth: Running) -> None:
     async with auth.db.work() as tx:
-        await grant_admin(tx, EMAIL)
+        await grant_role(tx, EMAIL, PlatformRole.ADMIN)
 
 
 async def set_up(client: AsyncClient, person: Person) -> dict[str, object]:

@@ -9,7 +9,7 @@ from httpx2 import AsyncClient, Response
 
 from libs.schema.audit import ActResult, SecurityActed
 from libs.schema.auth import MailTemplate, SessionCompromised, UserLocked
-from services.auth.commands.staff import grant_admin
+from services.auth.commands.staff import grant_role
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
 from tests.auth.builders import EMAIL, PASSWORD, Person, a_person, bearer, forget_the_waits, mails, refresh, verifier
 from tests.second_factor import App, asking, enrol
@@ -68,7 +68,7 @@ async def test_stepping_up_after_setting_one_up_gives_what_it_is_for(
     client: AsyncClient, auth: Running, ada: Person, app: App
 ) -> None:
     async with auth.db.work() as tx:
-        await grant_admin(tx, EMAIL)
+        await grant_role(tx, EMAIL, PlatformRole.ADMIN)
 
     answer = await step_up(client, ada.refresh_token, password=PASSWORD, code=app.code())
 

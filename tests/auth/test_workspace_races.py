@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from httpx2 import AsyncClient, Response
 
-from libs.schema.auth import MemberAdded, OwnershipTransferred
+from libs.schema.workspaces import MemberAdded, OwnershipTransferred
 from tests.auth.builders import Person
 from tests.auth.teams import Team, a_team, a_verified_person, accept, invite, invited, roles_in
 from tests.world import World

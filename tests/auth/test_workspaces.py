@@ -12,7 +12,12 @@ from httpx2 import AsyncClient
 
 from libs.kit.ids import uuid7
 from libs.schema.audit import SecurityActed
-from libs.schema.auth import OwnershipTransferred, WorkspaceCreated, WorkspacePolicyChanged, WorkspaceRenamed
+from libs.schema.workspaces import (
+    OwnershipTransferred,
+    WorkspaceCreated,
+    WorkspacePolicyChanged,
+    WorkspaceRenamed,
+)
 from services.auth.queries.workspaces import owned_beyond_home
 from tests.auth.builders import Forger, Person, a_person, bearer, private_key
 from tests.auth.teams import Team, a_team, create, roles_in, switched

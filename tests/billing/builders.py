@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from libs.kit.ids import uuid7
-from libs.schema.auth import UserRegistered, WorkspaceCreated
+from libs.schema.auth import UserRegistered
 from libs.schema.billing import EntitlementsChanged
+from libs.schema.workspaces import WorkspaceCreated
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.kit.ids import uuid7
 from tests.auth.builders import bearer
-from tests.interfaces import calls
+from tests.interfaces import auth_calls, calls
 from tests.interfaces.people import Call, Person
 from tests.interfaces.premises import Neighbours, Premises
 from tests.world import eventually
@@ -13,7 +13,7 @@ from tests.world import eventually
 async def _joined(premises: Premises, owner: Person, role: str) -> str:
     """An access token of a new member of the owner's workspace."""
     member = await premises.register(f"{role.lower()}-{uuid7()}@example.com")
-    await member.made("POST /v1/auth/email-verification", await calls.a_mailed_proof(member))
+    await member.made("POST /v1/auth/email-verification", await auth_calls.a_mailed_proof(member))
     path = {"workspace_id": owner.session.workspace_id}
     wanted = Call({"email": member.email, "role": role}, path=path)
     await owner.made("POST /v1/workspaces/{workspace_id}/invitations", wanted)

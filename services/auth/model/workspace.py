@@ -10,17 +10,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.errors import Conflict
 from libs.kit.model import Moment, TenantOwned
-from libs.schema.auth import (
+from libs.schema.auth import UserRegistered
+from libs.schema.event import DomainEvent
+from libs.schema.workspaces import (
     MemberAdded,
     MemberRemoved,
     MemberRoleChanged,
     OwnershipTransferred,
-    UserRegistered,
     WorkspaceCreated,
     WorkspacePolicyChanged,
     WorkspaceRenamed,
 )
-from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
 from services.auth.model.roles import Role, one_of
 from services.auth.model.user import User

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +17,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from fillstream.serve import bind, listening
-from libs.kit.crypto import in_time
 from libs.kit.crypto.addresses import key_encryption
 from libs.kit.crypto.crc32c import crc32c
-from libs.kit.crypto.in_time import InTime
 from libs.kit.crypto.key_encryption import (
     Binding,
     KeyEncryption,
@@ -33,7 +29,6 @@ from libs.kit.crypto.key_encryption import (
     WrappedKey,
 )
 from libs.kit.crypto.keyset_file import create_keyset
-from libs.kit.crypto.threads import key_threads
 from libs.kit.ids import uuid7
 from libs.kit.outages import is_outage
 from libs.kit.settings import Settings
@@ -346,55 +341,6 @@ async def test_vaults_token_may_end_with_a_line_break() -> None:
         )
         async with key_encryption(settings) as guard:
             assert await guard.unwrap(await guard.wrap(KEY, BINDING), BINDING) == KEY
-
-
-@dataclass
-class Dawdling:
-    """A key that takes nearly as long as one answer may, again and again."""
-
-    answers: int
-    times: list[float] = field(default_factory=list)
-
-    async def unwrap(self, _wrapped: WrappedKey, _binding: Binding, /) -> bytes:
-        for _ in range(self.answers):
-            await asyncio.sleep(0.1)
-        return KEY
-
-    async def wrap(self, _key: bytes, _binding: Binding, /) -> WrappedKey:
-        raise NotImplementedError
-
-    async def rewrap(self, _wrapped: WrappedKey, _binding: Binding, /) -> WrappedKey:
-        raise NotImplementedError
-
-    async def renew(self) -> str | None:
-        raise NotImplementedError
-
-
-async def test_all_that_one_answer_needs_comes_within_one_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_time, "ALL_ANSWERS_SECONDS", 0.5)
-    wrapped = WrappedKey(b"", "x")
-
-    assert await InTime(Dawdling(1)).unwrap(wrapped, BINDING) == KEY
-    with pytest.raises(KeyServiceAway, match=r"within 0\.5 s"):
-        await InTime(Dawdling(60)).unwrap(wrapped, BINDING)
-
-
-async def test_no_more_threads_wait_for_a_service_than_are_meant_to() -> None:
-    busy, let_go = list[int](), threading.Event()
-
-    def work() -> None:
-        busy.append(1)
-        let_go.wait(10)
-
-    with key_threads(2) as threads:
-        asking = [asyncio.create_task(threads.run(work)) for _ in range(9)]
-        await asyncio.wait(asking, timeout=0.2)
-        assert len(busy) == 2
-        for one in asking:
-            one.cancel()
-        await asyncio.wait(asking)
-        let_go.set()
-    assert len(busy) == 2
 
 
 async def test_both_keys_open_while_one_gives_way_to_the_other(tmp_path: Path) -> None:
