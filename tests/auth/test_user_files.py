@@ -175,7 +175,11 @@ def test_who_is_there_twice_is_told_by_line(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("known", [ARGON2ID, BCRYPT, BCRYPT.replace("$2b$", "$2y$"), BCRYPT.replace("$2b$", "$2a$")])
+@pytest.mark.parametrize(
+    "known",
+    [ARGON2ID, BCRYPT, BCRYPT.replace("$2b$", "$2y$"), BCRYPT.replace("$2b$", "$2a$")],
+    ids=["argon2id", "2b", "2y", "2a"],
+)
 def test_a_whole_hash_is_known(known: str) -> None:
     assert is_known_hash(known)
 
