@@ -54,7 +54,7 @@ async def test_a_person_who_logged_in_sees_who_they_are(client: AsyncClient) -> 
         "first_name": "Ada", "last_name": "Lovelace", "avatar_url": None, "phone_number": None, "time_zone": "UTC",
         "language": "en", "preferences": {}, "platform_role": "USER", "is_active": True, "password_changed_at": None,
         "workspace": {"id": person.workspace_id, "name": "Personal", "role": "OWNER"}, "tier": None,
-        "scopes": sorted(set(ALL_SCOPES) - SCOPES_OF_ROLE[PlatformRole.ADMIN]), "second_factor_required": False,
+        "scopes": sorted(SCOPES_OF_ROLE[Role.OWNER]), "second_factor_required": False,
     }  # fmt: skip
 
 
