@@ -100,8 +100,8 @@ def test_staff_scopes_grow_with_the_role() -> None:
     of = SCOPES_OF_ROLE
     sees, locks = {"users:read"}, {"users:read", "users:lock"}
 
-    assert of[PlatformRole.SALES] == sees
-    assert of[PlatformRole.MODERATOR] == of[PlatformRole.SUPPORT] == locks
+    assert of[PlatformRole.SALES] >= sees
+    assert of[PlatformRole.MODERATOR] == locks < of[PlatformRole.SUPPORT]
     assert of[PlatformRole.ADMIN] == of[PlatformRole.SUPER_ADMIN] >= locks | {"users:write", "roles:write"}
     assert not of[PlatformRole.USER]
 

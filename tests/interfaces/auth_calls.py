@@ -383,8 +383,9 @@ async def an_export(person: Person) -> Call:
     return Call(path={"export_id": await eventually(ready)})
 
 
-async def after_a_wish_to_go(person: Person) -> Call:
-    await person.made("POST /v1/me/erasure", Call())
+async def a_shared_home(person: Person) -> Call:
+    """With somebody else in it, so that its owner can't just go."""
+    await _a_member(person)
     return Call()
 
 

@@ -171,9 +171,9 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/me/exports": Scoped(None, Foreign.OWN),
     "GET /v1/me/exports": Scoped(None, Foreign.OWN, auth_calls.after_an_export),
     "GET /v1/me/exports/{export_id}/archive": Scoped(None, Foreign.HIDDEN, auth_calls.an_export),
-    "POST /v1/me/erasure": Scoped(None, Foreign.OWN),
+    "POST /v1/me/erasure": Scoped(None, Foreign.OWN, auth_calls.a_shared_home, refused=(409, "workspace-shared")),
     "GET /v1/me/erasure": Scoped(None, Foreign.OWN),
-    "DELETE /v1/me/erasure": Scoped(None, Foreign.OWN, auth_calls.after_a_wish_to_go),
+    "DELETE /v1/me/erasure": Scoped(None, Foreign.OWN),
     "POST /v1/auth/erasure-certificate": Public(auth_calls.a_certificate_to_have),
     # billing
     "GET /v1/plans": Scoped("billing:read", Foreign.SHARED),

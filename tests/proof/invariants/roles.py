@@ -32,10 +32,21 @@ MESSAGES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
 """What a role may hold on the message tables; where it is not listed, nothing."""
 
 
-ADDED_TO: Mapping[tuple[str, str], Mapping[str, frozenset[str]]] = MappingProxyType(
-    {("auth", "audit_entry"): {"api": frozenset({"SELECT"}), "worker": frozenset({"SELECT", "INSERT"})}}
+_REMOVED_BY_REQUEST = {"api": ROWS["worker"], "worker": ROWS["worker"]}
+
+OTHERS: Mapping[tuple[str, str], Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        # Nobody may change a row.
+        ("auth", "audit_entry"): {"api": frozenset({"SELECT"}), "worker": frozenset({"SELECT", "INSERT"})},
+        # Whoever leaves a workspace, or gives up a second factor, leaves nothing behind.
+        ("auth", "membership"): _REMOVED_BY_REQUEST,
+        ("auth", "totp"): _REMOVED_BY_REQUEST,
+        ("auth", "recovery_code"): _REMOVED_BY_REQUEST,
+        ("auth", "passkey"): _REMOVED_BY_REQUEST,
+        ("auth", "login_challenge"): _REMOVED_BY_REQUEST,
+    }
 )
-"""What roles may hold on tables whose rows nobody may change."""
+"""What roles may hold on tables that are unlike the most."""
 
 
 def allowed(schema: str, table: str, grantee: str) -> frozenset[str]:
@@ -45,7 +56,7 @@ def allowed(schema: str, table: str, grantee: str) -> frozenset[str]:
         return frozenset()
     if table in BACKBONE:
         return MESSAGES.get((role, table), frozenset())
-    return ADDED_TO.get((schema, table), ROWS).get(role, frozenset())
+    return OTHERS.get((schema, table), ROWS).get(role, frozenset())
 
 
 def _roles(evidence: Evidence) -> list[str]:
