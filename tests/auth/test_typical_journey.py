@@ -19,7 +19,7 @@ from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_role
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
 from tests.auth.builders import PASSWORD, a_person, again, issuing, kid_of, refresh, register, verifier
-from tests.issuer import ALL_SCOPES, ISSUER
+from tests.issuer import ISSUER
 from tests.second_factor import asking, log_in_as_staff
 from tests.world import Running, World, eventually
 
