@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +23,15 @@ from tests.world import World, running_world
 
 _TEMPLATE = "fillstream_template"
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hashes of as little work as the settings allow: tests make thousands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FILLSTREAM_AUTH_ARGON2_MEMORY_KIB", "19456")
+        patch.setenv("FILLSTREAM_AUTH_ARGON2_PASSES", "2")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ from services.auth.forgetting import forgetting
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passkeys import RelyingParty
-from services.auth.passwords import Passwords
+from services.auth.passwords import Cost, Passwords
 from services.auth.program_keys import KeyRules
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -93,7 +93,8 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 
     And ValueError when passkeys could not be used where the settings say.
     """
-    with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue)) as passwords:
+    cost = Cost(settings.auth_argon2_memory_kib, settings.auth_argon2_passes)
+    with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue, cost)) as passwords:
         async with (
             database(settings, "auth") as db,
             relay(db, settings) as relay_,

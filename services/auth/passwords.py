@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import bcrypt
@@ -24,9 +25,6 @@ from services.auth.strength import Weakness, weakness
 
 T = TypeVar("T")
 
-# OWASP's second choice for argon2id: 19 MiB, two passes, one lane.
-_MEMORY_KIB = 19_456
-_PASSES = 2
 _LANES = 1
 _ARGON2ID = re.compile(
     r"(?P<kind>\$argon2id\$v=(16|19))\$m=(?P<memory>[1-9][0-9]{0,6}),t=(?P<passes>[1-9][0-9]{0,3}),"
@@ -44,6 +42,18 @@ _BCRYPT_BYTES = 72
 # Behind whatever else the process does: a storm of logins slows down logins, and nothing besides.
 _NICENESS = 10
 _RETRY_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one hash takes; older ones of less are made anew at the next login. OWASP's least is 19 MiB and two passes.
+
+    Unless told otherwise, it is the memory and passes that RFC 9106, section 4, recommends where memory is dear. All that a
+    login takes besides is little compared to that: whoever guesses pays nearly as much as we do.
+    """
+
+    memory_kib: int = 65_536
+    passes: int = 3
 
 
 def _bytes_of(password: str) -> bytes:
@@ -96,8 +106,8 @@ def _step_back() -> None:
 class Passwords:
     """Hashes up to `threads` passwords at the same time; `queue` further ones wait, and those beyond are turned away."""
 
-    def __init__(self, threads: int, queue: int) -> None:
-        self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
+    def __init__(self, threads: int, queue: int, cost: Cost = Cost()) -> None:
+        self._hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=_LANES)
         self._threads = ThreadPoolExecutor(threads, "passwords", _step_back)
         self._room = threads + queue
         self._nobodys_hash = self._hasher.hash(secrets.token_bytes(16))

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from libs.kit.rate_limits import RateLimit
 from libs.kit.settings import Settings as KitSettings
+from services.auth.passwords import Cost
 
 Quota = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -30,7 +31,11 @@ class Settings(KitSettings):
     auth_key_lead_seconds: Annotated[int, Field(ge=0)] = 10
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
     auth_hashing_threads: Annotated[int, Field(ge=1, le=64)] = cpu_count() or 1
-    """Passwords that are hashed at the same time; each takes 19 MiB. More than there are cores makes nothing faster."""
+    """Passwords that are hashed at the same time. More than there are cores makes nothing faster."""
+    auth_argon2_memory_kib: Annotated[int, Field(ge=19_456, le=262_144)] = Cost().memory_kib
+    """What each of them takes meanwhile."""
+    auth_argon2_passes: Annotated[int, Field(ge=2, le=16)] = Cost().passes
+    """How often it goes over that memory."""
     auth_hashing_queue: Annotated[int, Field(ge=1)] = 200
     """Passwords that wait for a thread; whoever comes when so many do is told to come again."""
     auth_account_failures: Annotated[int, Field(ge=1)] = 10
