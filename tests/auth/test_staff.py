@@ -26,6 +26,7 @@ from libs.schema.auth import (
 from services.auth.model import PlatformRole
 from tests.auth.builders import EMAIL, Person, a_person, log_in, mails, refresh, ticket
 from tests.auth.colleagues import act, give, in_office, staff
+from tests.second_factor import asking, enrol
 from tests.world import Running, World, eventually
 
 NEW = "nine purple llamas sing at dawn"
@@ -361,3 +362,30 @@ async def test_what_an_operator_gives_ends_sessions_and_is_told(
     await world.expect(RoleChanged, 1)
     [done] = await acts_on(world, ada, "role.changed")
     assert (done.actor_kind, done.actor_id, done.reason) == ("SYSTEM", None, "USER to RESELLER")
+
+
+async def test_staff_let_somebody_in_who_lost_their_second_factor(
+    client: AsyncClient, world: World, ada: Person, admin: Person
+) -> None:
+    await enrol(asking(client), ada.access_token)
+    assert (await log_in(client)).status_code == 202
+
+    answer = await client.delete(f"/v1/users/{ada.user_id}/second-factors", headers=admin.bearer)
+
+    assert answer.status_code == 200, answer.text
+    await is_refused(client, ada)
+    assert (await log_in(client)).status_code == 200
+    [done] = await acts_on(world, ada, "second_factors.removed")
+    assert (done.actor_kind, str(done.actor_id)) == ("STAFF", admin.user_id)
+    assert len(await mails(world, MailTemplate.SECOND_FACTOR_CHANGED, 3)) == 3
+
+
+async def test_nobody_takes_the_second_factors_of_a_colleague_above_them(
+    client: AsyncClient, auth: Running, admin: Person
+) -> None:
+    chief = await staff(client, auth, PlatformRole.SUPER_ADMIN, name="chief")
+
+    refused = await client.delete(f"/v1/users/{chief.user_id}/second-factors", headers=admin.bearer)
+
+    assert refused.status_code == 403
+    assert (await log_in(client, email="chief@example.com")).status_code == 202

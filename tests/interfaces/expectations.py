@@ -164,6 +164,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/users/{user_id}/reactivate": Scoped("users:write", Foreign.STAFF, auth_calls.somebody),
     "DELETE /v1/users/{user_id}": Scoped("users:write", Foreign.STAFF, auth_calls.somebody),
     "POST /v1/users/{user_id}/restore": Scoped("users:write", Foreign.STAFF, auth_calls.somebody),
+    "DELETE /v1/users/{user_id}/second-factors": Scoped("users:write", Foreign.STAFF, auth_calls.somebody),
     "PUT /v1/users/{user_id}/role": Scoped("roles:write", Foreign.STAFF, auth_calls.somebody_to_raise),
     "GET /v1/onboarding": Scoped(None, Foreign.OWN),
     "POST /v1/onboarding/steps/{step}/complete": Scoped(None, Foreign.NAMED, auth_calls.a_step_to_complete),

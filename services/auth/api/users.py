@@ -35,6 +35,7 @@ router = APIRouter()
 Reader = Annotated[Caller, Depends(requires("users:read"))]
 Locker = Annotated[Caller, Depends(requires("users:lock"))]
 Closer = Annotated[Caller, Depends(requires("users:write"))]
+Rescuer = Annotated[Caller, Depends(requires_fresh("users:write"))]
 Granter = Annotated[Caller, Depends(requires_fresh("roles:write"))]
 
 _MAX_LOCK_HOURS = 8_760
@@ -209,6 +210,16 @@ async def change_platform_role(
     """Give somebody a role in the place of theirs, both of which have to be the caller's to give. Their sessions end."""
     async with _at_home(db, user_id, cause) as tx:
         outcome = await accounts.change_role(tx, user_id, body.role, _staff(caller, origin))
+    return _shown(outcome, tx.now)
+
+
+@router.delete("/v1/users/{user_id}/second-factors")
+async def remove_second_factors(
+    user_id: UUID, caller: Rescuer, db: Db, origin: RequestOrigin, cause: RequestCause
+) -> UserOut:
+    """Let somebody log in by password alone who lost all that they log in with besides. Their sessions end."""
+    async with _at_home(db, user_id, cause) as tx:
+        outcome = await accounts.remove_second_factors(tx, user_id, _staff(caller, origin))
     return _shown(outcome, tx.now)
 
 

@@ -23,7 +23,7 @@ from services.auth.commands.mails import write_to
 from services.auth.commands.sessions import end_sessions_of
 from services.auth.model import PlatformRole, User
 from services.auth.model.staff import hindrance, hindrance_by_office, hindrance_to_role
-from services.auth.repository import staff, users
+from services.auth.repository import second_factors, staff, users
 
 Outcome = User | Rejected
 """The account as it is now, or why it stays as it was."""
@@ -71,6 +71,19 @@ async def delete(tx: Tx, user_id: UUID, by: Actor) -> Outcome:
 async def restore(tx: Tx, user_id: UUID, by: Actor) -> Outcome:
     """Undo `delete`."""
     return await _open(tx, user_id, by, "user.restored", User.restore)
+
+
+async def remove_second_factors(tx: Tx, user_id: UUID, by: Actor) -> Outcome:
+    """Take all second factors from somebody who lost them, and end their sessions; they are told."""
+    user = await users.lock_user(tx, user_id)
+    refusal = hindrance(await _whoever_acts(tx, user, by), user)
+    if refusal is not None:
+        return _refuse(tx, "second_factors.removed", user, by, refusal)
+    await second_factors.delete_all(tx, user.id)
+    tell_of_account(tx, "second_factors.removed", user, by)
+    await end_sessions_of(tx, user, SessionEnd.REVOKED, by)
+    write_to(tx, user, MailTemplate.SECOND_FACTOR_CHANGED)
+    return user
 
 
 async def change_role(tx: Tx, user_id: UUID, role: PlatformRole, by: Actor) -> Outcome:

@@ -91,6 +91,12 @@ async def count_recovery_codes(tx: Tx, user_id: UUID) -> int:
     return await tx.scalar(unused) or 0
 
 
+async def delete_all(tx: Tx, user_id: UUID) -> None:
+    """Forget every second factor of the person, and what stands in for one."""
+    for kind in (Totp, Passkey, KeptRecoveryCode):
+        await tx.execute(delete(kind).where(kind.user_id == user_id))
+
+
 async def delete_recovery_codes(tx: Tx, user_id: UUID) -> None:
     """Let none of the person's recovery codes work any more."""
     await tx.execute(delete(KeptRecoveryCode).where(KeptRecoveryCode.user_id == user_id))
