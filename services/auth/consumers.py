@@ -24,7 +24,7 @@ from libs.schema.auth import (
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalDataErased
-from libs.schema.workspaces import MemberRemoved, MemberRoleChanged
+from libs.schema.workspaces import MemberRemoved, MemberRoleChanged, WorkspacePolicyChanged
 from services.auth.commands import access, audit, erasures, exports, passwords
 from services.auth.commands.mails import Due, Mailing, write_to_each
 from services.auth.commands.passwords import Asked
@@ -109,6 +109,14 @@ async def end_access_of_removed(tx: Tx, removed: Sequence[Envelope[MemberRemoved
         access.end_in(tx, one.event.workspace_id, one.event.user_id, one.follow())
 
 
+@on(WorkspacePolicyChanged)
+async def end_access_under_older_policies(tx: Tx, changed: Sequence[Envelope[WorkspacePolicyChanged]]) -> None:
+    """A second factor that is demanded is demanded at once; whoever has shown one refreshes."""
+    for one in changed:
+        if one.event.second_factor_required:
+            await access.end_for_all(tx, one.event.workspace_id, one.follow())
+
+
 @on(RoleChanged)
 async def end_access_of_former_staff(tx: Tx, changed: Sequence[Envelope[RoleChanged]]) -> None:
     """Whoever was let into workspaces as what they were is out of them."""
@@ -176,6 +184,7 @@ async def note_erased(tx: Tx, answers: Sequence[Envelope[PersonalDataErased]]) -
 _ENDING_ACCESS = (
     end_access_of_lowered,
     end_access_of_removed,
+    end_access_under_older_policies,
     end_access_of_former_staff,
     end_access_of_locked,
     end_access_of_deactivated,

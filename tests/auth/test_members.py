@@ -11,7 +11,7 @@ from libs.kit.ids import uuid7
 from libs.schema.audit import SecurityActed
 from libs.schema.auth import AccessRevoked
 from libs.schema.workspaces import MemberAdded, MemberRemoved, MemberRoleChanged
-from tests.auth.builders import Person, refresh
+from tests.auth.builders import Person, bearer, refresh
 from tests.auth.teams import Team, a_team, roles_in
 from tests.world import World, eventually
 
@@ -152,3 +152,14 @@ async def test_the_database_itself_has_one_owner(world: World, team: Team, tom: 
         await world.fetch(
             "UPDATE auth.membership SET role = 'OWNER' WHERE user_id = $1 AND role = 'TRADER'", tom.user_id
         )
+
+
+async def test_a_second_factor_that_is_demanded_is_demanded_at_once(
+    client: AsyncClient, team: Team, tom: Person
+) -> None:
+    demanded = await client.patch(team.path, json={"second_factor_required": True}, headers=team.owner.bearer)
+    assert demanded.status_code == 200, demanded.text
+
+    await is_refused(client, tom)
+    tokens = (await refresh(client, tom.refresh_token)).json()
+    assert (await client.get(f"{team.path}/members", headers=bearer(tokens["access_token"]))).status_code == 403

@@ -13,11 +13,18 @@ from libs.kit.db import Tx
 from libs.kit.model import Occurrence
 from libs.schema.auth import AccessRevoked
 from libs.schema.event import Cause
+from services.auth.repository import workspaces
 
 
 def end_in(tx: Tx, workspace_id: UUID, user_id: UUID, cause: Cause) -> None:
     """Let no token of a person for one workspace be taken; `cause` is the event that told what they lost there."""
     _end(tx, workspace_id, user_id, workspace_id, cause)
+
+
+async def end_for_all(tx: Tx, workspace_id: UUID, cause: Cause) -> None:
+    """Let nobody's token for a workspace be taken: it demands more of its members than before."""
+    for user_id in await workspaces.member_ids(tx, workspace_id):
+        _end(tx, workspace_id, user_id, workspace_id, cause)
 
 
 def end_everywhere(tx: Tx, home_id: UUID, user_id: UUID, cause: Cause) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -40,6 +41,11 @@ async def lock_member(tx: Tx, workspace_id: UUID, user_id: UUID) -> Membership:
     if member is None:
         raise NotFound("member", user_id)
     return member
+
+
+async def member_ids(tx: Tx, workspace_id: UUID) -> Sequence[UUID]:
+    """Everybody who is in a workspace. Needs a worker's transaction."""
+    return await tx.scalars(select(Membership.user_id).where(Membership.tenant_id == workspace_id))
 
 
 async def has_member_at(tx: Tx, workspace_id: UUID, email_key: str) -> bool:
