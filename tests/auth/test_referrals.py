@@ -225,7 +225,7 @@ async def test_a_reseller_sees_the_tiers_of_their_customers_and_the_database_sho
 
     async with auth.db.public() as tx:
         unseen = await tx.fetch("SELECT tenant_id FROM auth.tier")
-        await users.look_as(tx, UUID(rita.user_id))
+        await users.ask_as(tx, UUID(rita.user_id))
         seen = await tx.fetch("SELECT tenant_id FROM auth.tier")
 
     assert [item["tier"] for item in await customers_of(client, rita)] == ["Pro"]

@@ -236,6 +236,7 @@ async def test_whoever_has_to_have_one_keeps_the_last(
 ) -> None:
     if whose == "staff":
         await made_staff(auth)
+        ada = await again(client, ada.user_id)
     else:
         await world.fetch("UPDATE auth.workspace SET second_factor_required = true")
     await enrol(asking(client), ada.access_token)

@@ -301,7 +301,7 @@ async def test_an_admin_does_nothing_to_a_super_admin_and_every_try_is_in_the_tr
     answers = [await act(client, admin, chief.user_id, what, **body_of(what, "USER")) for what in ALL_ACTS]
 
     assert [reason(answer) for answer in answers] == [(403, "role-too-low")] * len(ALL_ACTS)
-    assert (await log_in(client, email="chief@example.com")).status_code == 200
+    assert (await log_in(client, email="chief@example.com")).status_code == 202
     await world.settled("auth")
     told = [one.event for one in world.published(SecurityActed) if one.event.actor_id == UUID(admin.user_id)]
     tries = [(one.act, one.result) for one in told if one.target_id == chief.user_id]

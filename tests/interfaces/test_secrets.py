@@ -153,6 +153,8 @@ async def the_run(site: Site, program: Program, visitors: Visitors, url: str) ->
         granted = await fillstream("admin", "create", ada.email, **environment)
         assert granted.status == 0, granted
         said += [granted.out, granted.err]
+        # A new role ends sessions.
+        ada = await visitors.log_in(ada)
         await visitors.make_passkey(ada)
         ada = await visitors.log_in(ada)
         await in_flight.wait_until_none()

@@ -229,7 +229,8 @@ async def test_another_workspaces_rows_are_as_if_absent(api: Api, reader: AsyncC
 
 def _who_logged_in(ago: timedelta | None, **whose: UUID) -> Caller:
     at = None if ago is None else utc_now() - ago
-    return Caller(uuid7(), TENANT, frozenset(), uuid7(), authenticated_at=at, **whose)
+    now = utc_now()
+    return Caller(uuid7(), TENANT, frozenset(), uuid7(), now, now + timedelta(hours=1), authenticated_at=at, **whose)
 
 
 async def test_what_is_dangerous_is_open_to_whoever_has_just_shown_who_they_are() -> None:
