@@ -16,7 +16,8 @@ from libs.kit.db import Tx, database
 from libs.kit.errors import Rejected
 from services.auth.commands.erasures import request_erasure
 from services.auth.commands.mails import Mailing
-from services.auth.queries import people, privacy
+from services.auth.queries import privacy
+from services.auth.repository import users
 from services.auth.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Look at erasures of people, and begin one.")
@@ -51,9 +52,9 @@ def begin(user_id: Annotated[UUID, typer.Argument(help="the person")]) -> None:
     """Erase a person without a time to think again, as after restoring a backup that is older than their erasure."""
 
     async def work(tx: Tx, settings: Settings) -> str:
-        home_id = await people.home_of(tx, user_id)
+        home_id = (await users.get(tx, user_id)).default_workspace_id
         made = await request_erasure(tx, Mailing.of(settings), home_id, user_id, timedelta(0), Origin())
-        return f"erasure {made.id} begins now"
+        return f"erasure {made.id} begins at {made.due_at:%Y-%m-%d %H:%M} UTC"
 
     _in_auth(work)
 

@@ -34,10 +34,10 @@ HOLDINGS = Holdings(
         "recovery_code": Erased(withheld=frozenset({"digest"})),
         "passkey": Erased(),
         "login_challenge": Erased(withheld=frozenset({"secret_hash", "question"})),
-        # Of whoever invited; those to an erased person's address are deleted with them.
-        "invitation": Erased(owners=("tenant_id", "invited_by", "settled_by"), withheld=frozenset({"token_hash"})),
+        # Of the workspace that invites; those to an erased person's address are deleted with them.
+        "invitation": Erased(withheld=frozenset({"token_hash"})),
         "api_key": Erased(owners=("tenant_id", "user_id"), withheld=frozenset({"secret_hash", "previous_hash"})),
-        "support_grant": Erased(owners=("tenant_id", "granted_by", "staff_id")),
+        "support_grant": Erased(),
         "referral_code": Erased(owners=("tenant_id", "user_id")),
         # Without the row, the same file would make them again.
         "imported_person": Kept(ACCOUNTABILITY, owners=("tenant_id", "user_id"), withheld=frozenset({"line_digest"})),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.kit.personal_data.answers import answers
+from libs.kit.personal_data.erased import unless_erased
 from libs.schema.auth import UserRegistered
 from libs.schema.event import Envelope
 from libs.schema.workspaces import WorkspaceCreated
@@ -33,4 +34,4 @@ def handlers(settings: Settings) -> Handlers:
         made = [NewWorkspace(e.event.workspace_id, e.event.occurred_at, e.follow()) for e in envelopes]
         await commands.start_trials(tx, made, timedelta(days=settings.billing_trial_days))
 
-    return (start_trials, start_free, *answers(HOLDINGS, settings))
+    return (*unless_erased(start_trials, start_free), *answers(HOLDINGS, settings))

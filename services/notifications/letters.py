@@ -75,6 +75,11 @@ WORDS: Mapping[MailTemplate, Words] = MappingProxyType(
             "An authenticator application, a passkey or the recovery codes of your account were added, replaced or "
             "removed. If it was not you, change your password, end all sessions, and look at what is set up.",
         ),
+        MailTemplate.SECOND_FACTOR_REFUSED: Words(
+            "Somebody knows your password",
+            "Somebody gave the right password of your account, and a wrong second factor three times. If it was not you, "
+            "change your password now.",
+        ),
         MailTemplate.RECOVERY_CODE_USED: Words(
             "A recovery code was used",
             "Somebody, probably you, logged in to your account with one of its recovery codes, which works no more. If "

@@ -17,6 +17,7 @@ from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
 from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.rate_limits import add_rate_limits
+from libs.schema.auth import MailTemplate
 from libs.schema.event import Cause
 from libs.schema.notifications import NotificationDelivered, NotificationType
 
@@ -183,6 +184,9 @@ class Mail(Base):
 
     def _settle(self, state: MailState, at: datetime, error: str | None) -> None:
         self.state, self.settled_at, self.error = state, at, error
+        if self.template == MailTemplate.INVITATION:
+            # It may be the address of somebody whom no workspace of theirs makes known, and nobody needs it any more.
+            self.address = ""
 
 
 class Feed(Base):

@@ -8,6 +8,7 @@ A handler that keeps records which the law wants kept, such as fills, goes witho
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -71,4 +72,4 @@ def _unless_erased(handler: Handler[Any]) -> Handler[Any]:
         if left:
             await handler(tx, left)
 
-    return Handler(handler.event, handle, handler.before)
+    return replace(handler, function=handle)

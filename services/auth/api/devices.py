@@ -13,6 +13,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.security import Caller, requires, requires_fresh
+from services.auth.api.parts import Somebody
 from services.auth.commands import devices
 from services.auth.commands.devices import Approval, Denial
 from services.auth.device_codes import UserCode
@@ -71,15 +72,16 @@ async def show_device(user_code: Annotated[TypedCode, Query()], caller: Approver
 
 @router.post("/v1/auth/device/approval", dependencies=_guesses)
 async def decide_device(
-    body: DecisionIn, caller: FreshApprover, db: Db, origin: RequestOrigin, cause: RequestCause
+    body: DecisionIn, caller: FreshApprover, somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> DeviceShown:
     """Let a device have a session in the workspace of your token, or send it away."""
     if caller.authenticated_at is None:
         raise Forbidden("the token does not say when its person logged in", slug="not-a-session")
     code = UserCode.parse(body.user_code)
-    async with db.transaction(caller.tenant_id, cause) as tx:
+    async with db.transaction(somebody.home_id, cause) as tx:
         if body.decision == "DENY":
-            return DeviceShown.of(await devices.deny(tx, code, Denial(caller.user_id, caller.tenant_id, origin)))
+            return DeviceShown.of(await devices.deny(tx, code, somebody.home_id, Denial(caller.user_id, origin)))
         methods = tuple(Method(method) for method in sorted(caller.methods))
-        approval = Approval(caller.user_id, caller.tenant_id, caller.authenticated_at, methods, origin)
+        said_in = caller.session_id
+        approval = Approval(caller.user_id, caller.tenant_id, said_in, caller.authenticated_at, methods, origin)
         return DeviceShown.of(await devices.approve(tx, code, approval))

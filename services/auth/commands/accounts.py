@@ -13,17 +13,17 @@ from uuid import UUID
 
 from libs.kit.acts import Actor
 from libs.kit.db import Tx
-from libs.kit.errors import Invalid, Rejected
+from libs.kit.errors import Conflict, Invalid, Rejected
 from libs.schema.audit import ActResult
 from libs.schema.auth import LockReason, MailTemplate, SessionEnd
 from libs.schema.event import DomainEvent
 from services.auth.commands.acts import tell_of_account
-from services.auth.commands.logins import forgive
+from services.auth.commands.logins import forgive, forgive_codes
 from services.auth.commands.mails import write_to
 from services.auth.commands.sessions import end_sessions_of
 from services.auth.model import PlatformRole, User
 from services.auth.model.staff import hindrance, hindrance_by_office, hindrance_to_role
-from services.auth.repository import second_factors, staff, users
+from services.auth.repository import erasures, second_factors, staff, users
 
 Outcome = User | Rejected
 """The account as it is now, or why it stays as it was."""
@@ -80,6 +80,7 @@ async def remove_second_factors(tx: Tx, user_id: UUID, by: Actor) -> Outcome:
     if refusal is not None:
         return _refuse(tx, "second_factors.removed", user, by, refusal)
     await second_factors.delete_all(tx, user.id)
+    await forgive_codes(tx, user)
     tell_of_account(tx, "second_factors.removed", user, by)
     await end_sessions_of(tx, user, SessionEnd.REVOKED, by)
     write_to(tx, user, MailTemplate.SECOND_FACTOR_CHANGED)
@@ -90,7 +91,7 @@ async def change_role(tx: Tx, user_id: UUID, role: PlatformRole, by: Actor) -> O
     """Make somebody something else to the installation; they are told, and log in anew."""
     user = await users.lock_user(tx, user_id)
     actor = await _whoever_acts(tx, user, by)
-    refusal = hindrance_to_role(actor, user, role)
+    refusal = hindrance_to_role(actor, user, role) or await _hindrance_of_erasure(tx, user)
     if refusal is None and role is not PlatformRole.SUPER_ADMIN:
         refusal = await office_hindrance(tx, user)
     if refusal is not None:
@@ -116,6 +117,12 @@ async def office_hindrance(tx: Tx, user: User) -> Rejected | None:
     if user.platform_role != PlatformRole.SUPER_ADMIN:
         return None
     return hindrance_by_office(user, await staff.super_admins(tx), tx.now)
+
+
+async def _hindrance_of_erasure(tx: Tx, user: User) -> Rejected | None:
+    if await erasures.is_going(tx, user.id):
+        return Conflict("this person is being erased, or was", slug="being-erased")
+    return None
 
 
 async def hindrance_to_leave(tx: Tx, user: User) -> Rejected | None:
@@ -148,7 +155,7 @@ async def _close(tx: Tx, user_id: UUID, by: Actor, act: str, change: _Change) ->
 
 async def _open(tx: Tx, user_id: UUID, by: Actor, act: str, change: _Change) -> Outcome:
     user = await users.lock_user(tx, user_id)
-    refusal = hindrance(await _whoever_acts(tx, user, by), user)
+    refusal = hindrance(await _whoever_acts(tx, user, by), user) or await _hindrance_of_erasure(tx, user)
     if refusal is not None:
         return _refuse(tx, act, user, by, refusal)
     _do(tx, user, by, act, change)

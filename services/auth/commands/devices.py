@@ -8,12 +8,12 @@ from uuid import UUID
 
 from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
-from libs.kit.errors import NotFound
+from libs.kit.errors import NotFound, Unauthenticated
 from libs.schema.audit import ActorKind
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.device_codes import Authorizing, DeviceCode, UserCode
 from services.auth.model import DeviceAuthorization, Method, Refusal
-from services.auth.repository import devices, users
+from services.auth.repository import devices, sessions, users
 from services.auth.repository.devices import NewDevice
 from services.auth.tokens import Issuing
 
@@ -24,6 +24,8 @@ class Approval:
 
     user_id: UUID
     workspace_id: UUID
+    session_id: UUID | None
+    """The session that they say it in."""
     authenticated_at: datetime
     methods: tuple[Method, ...]
     origin: Origin
@@ -34,7 +36,6 @@ class Denial:
     """A person's word against a device."""
 
     user_id: UUID
-    workspace_id: UUID
     origin: Origin
 
 
@@ -49,18 +50,33 @@ async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevi
 
 
 async def approve(tx: Tx, code: UserCode, approval: Approval) -> DeviceAuthorization:
-    """Let the device that shows a code act for a person. Raises NotFound when none does that still waits."""
+    """Let the device that shows a code act for a person, whose home `tx` is a transaction of.
+
+    Raises NotFound when none does that still waits, and Unauthenticated when the person's session is over by now: the
+    person's lock lets whoever ends their sessions find every device that they approved before.
+    """
+    user = await users.lock_user(tx, approval.user_id)
+    if not user.may_be_acted_for(tx.now) or not await _goes_on(tx, approval):
+        raise Unauthenticated("the session is over")
     device = await _lock_waiting(tx, code)
     device.approve(approval.user_id, approval.workspace_id, approval.authenticated_at, approval.methods)
-    _tell(tx, "device.approved", device, approval)
+    _tell(
+        tx, "device.approved", device, user.default_workspace_id, Actor(ActorKind.USER, user.id, origin=approval.origin)
+    )
     return device
 
 
-async def deny(tx: Tx, code: UserCode, by: Denial) -> DeviceAuthorization:
+async def _goes_on(tx: Tx, approval: Approval) -> bool:
+    if approval.session_id is None:
+        return True
+    return (await sessions.lock_session(tx, approval.user_id, approval.session_id)).is_open(tx.now)
+
+
+async def deny(tx: Tx, code: UserCode, home_id: UUID, by: Denial) -> DeviceAuthorization:
     """Send the device that shows a code away. Raises NotFound when none does that still waits."""
     device = await _lock_waiting(tx, code)
     device.deny()
-    _tell(tx, "device.denied", device, by)
+    _tell(tx, "device.denied", device, home_id, Actor(ActorKind.USER, by.user_id, origin=by.origin))
     return device
 
 
@@ -83,14 +99,13 @@ async def poll(
         return refusal or Refusal.INVALID_GRANT
     methods = tuple(Method(method) for method in device.methods)
     login = Authenticated(user, device.workspace_id, device.authenticated_at, methods)
-    opened = await open_session(tx, issuing, login, origin) if user.is_present else None
-    # Deactivated, or no member any more, since they approved.
+    opened = await open_session(tx, issuing, login, origin) if user.may_be_acted_for(tx.now) else None
+    # Deactivated, locked by support, or no member any more, since they approved.
     return opened or Refusal.INVALID_GRANT
 
 
-def _tell(tx: Tx, name: str, device: DeviceAuthorization, answer: Approval | Denial) -> None:
-    actor = Actor(ActorKind.USER, answer.user_id, origin=answer.origin)
-    tell_act(tx, answer.workspace_id, Act(name, actor, Target("device", device.id)))
+def _tell(tx: Tx, name: str, device: DeviceAuthorization, home_id: UUID, by: Actor) -> None:
+    tell_act(tx, home_id, Act(name, by, Target("device", device.id)))
 
 
 async def _lock_waiting(tx: Tx, code: UserCode) -> DeviceAuthorization:

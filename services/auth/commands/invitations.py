@@ -100,6 +100,9 @@ async def accept(tx: Tx, presented: Ticket, user_id: UUID, by: Actor) -> Members
     invitation = await invitations.lock_by_token(tx, presented.home_id, presented.digest)
     if workspace is None or invitation is None:
         return Unacceptable.NOT_THEIRS
+    if not (await users.get(tx, workspace.owner_id)).is_present:
+        # Nobody joins whom the owner's erasure would have to wait for.
+        return Unacceptable.NOT_THEIRS
     objection = invitation.objection(user, tx.now)
     if objection is None and await workspaces.lock_known_member(tx, workspace.id, user_id) is not None:
         objection = Unacceptable.MEMBER

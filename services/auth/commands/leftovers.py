@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from libs.kit.db import Tx
+from services.auth.model.login import CODES_REMEMBERED
 from services.auth.repository import leftovers
 from services.auth.settings import Settings
 
@@ -24,7 +25,10 @@ class Memory:
     @classmethod
     def of(cls, settings: Settings) -> Memory:
         """What the settings say."""
-        return cls(timedelta(seconds=settings.auth_lock_seconds), timedelta(days=settings.auth_sessions_kept_days))
+        return cls(
+            max(timedelta(seconds=settings.auth_lock_seconds), CODES_REMEMBERED),
+            timedelta(days=settings.auth_sessions_kept_days),
+        )
 
 
 async def forget(tx: Tx, memory: Memory) -> dict[str, int]:

@@ -25,6 +25,7 @@ from services.auth.commands.proofs import factors_of
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import Ask, Factor, Method, User, email_key
 from services.auth.model.login import (
+    CODES_REMEMBERED,
     NOBODY,
     Login,
     LoginResult,
@@ -53,6 +54,8 @@ class Lockout:
 
     account: Patience
     address: Patience
+    codes: Patience
+    """With one-time codes: there are a million, and whoever guesses them knows the password."""
 
     @classmethod
     def of(cls, settings: Settings) -> Lockout:
@@ -62,6 +65,7 @@ class Lockout:
             Patience(min(_FREE, settings.auth_account_failures - 1), settings.auth_account_failures, pause),
             # Many people may share an address: it is not slowed down before it is shut out.
             Patience(settings.auth_address_failures - 1, settings.auth_address_failures, pause),
+            Patience(min(_FREE, settings.auth_account_failures - 1), settings.auth_account_failures, CODES_REMEMBERED),
         )
 
 
@@ -93,7 +97,7 @@ async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> Non
 async def claim_code(tx: Tx, lockout: Lockout, user: User, origin: Origin) -> None:
     """The same for a code of a person, whose row `tx` has locked, beside what their password is guarded by."""
     account, address = _subjects(user.email, origin)
-    patience = {account: lockout.account, address: lockout.address, codes_subject(user.id): lockout.account}
+    patience = {account: lockout.account, address: lockout.address, codes_subject(user.id): lockout.codes}
     await _claim(tx, patience)
 
 

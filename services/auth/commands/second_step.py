@@ -11,6 +11,7 @@ from uuid import UUID
 
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
+from libs.schema.auth import MailTemplate
 from services.auth.commands.challenges import Held, hold
 from services.auth.commands.logins import (
     Lockout,
@@ -26,8 +27,10 @@ from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import Ask, Method, User
 from services.auth.model.login import LoginResult
 from services.auth.passkeys import AuthenticationAnswer
-from services.auth.repository import users
+from services.auth.repository import second_factors, users
 from services.auth.tokens import Issuing, Ticket
+
+_TOLD_AFTER = 3
 
 
 class NotDone(Enum):
@@ -81,6 +84,9 @@ async def _complete(tx: Tx, entrance: Entrance, held: Held, shown: Shown, origin
     before = tuple(Method(method) for method in challenge.methods)
     opened = await _enter(tx, entrance, user, shown, before, origin)
     if opened is None:
+        if challenge.attempts == _TOLD_AFTER:
+            # The password was right: if it was not its owner, somebody else knows it.
+            entrance.proving.mailing.tell(tx, user, MailTemplate.SECOND_FACTOR_REFUSED)
         await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, user, origin)
         return NotDone.WRONG
     await forgive_all(tx, user, origin)
@@ -96,6 +102,9 @@ async def log_in_by_passkey(
     No try was counted, since there is nothing to guess: so the address gets none back.
     """
     user = await users.lock_known(tx, user_id)
+    if user is not None and await second_factors.lock_by_credential(tx, user.id, shown.answer.credential_id) is None:
+        # Nobody's passkey: nothing that the person has to hear of, as often as somebody likes.
+        return None
     opened = None if user is None else await _enter(tx, entrance, user, shown, (), origin)
     if user is not None and opened is not None:
         await forgive_codes(tx, user)

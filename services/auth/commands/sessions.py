@@ -130,15 +130,22 @@ async def hold(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> C
         mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
         tell_of_theft(tx, held.session, origin)
         return None
-    return Continued(user, held) if user.is_present and tx.now < held.token.expires_at else None
+    usable = user.may_be_acted_for(tx.now) and tx.now < held.token.expires_at
+    return Continued(user, held) if usable else None
+
+
+async def refuse_former_member(tx: Tx, continued: Continued) -> Role:
+    """What the person is in the session's workspace. Raises NoLongerAMember."""
+    role = await users.role_in(tx, continued.user.id, continued.session.workspace_id)
+    if role is None:
+        raise NoLongerAMember("you are no member of this workspace any more: switch to another one, or to your own")
+    return role
 
 
 async def go_on(tx: Tx, issuing: Issuing, continued: Continued, origin: Origin) -> Tokens:
     """Use up the refresh token, and give the next. Raises NoLongerAMember, and then it is not used up."""
     user, session = continued.user, continued.session
-    role = await users.role_in(tx, user.id, session.workspace_id)
-    if role is None:
-        raise NoLongerAMember("you are no member of this workspace any more: switch to another one, or to your own")
+    role = await refuse_former_member(tx, continued)
     continued.held.token.used_at = tx.now
     session.see(origin, tx.now)
     return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))

@@ -17,7 +17,7 @@ from services.auth.commands.challenges import hold as hold_challenge
 from services.auth.commands.logins import claim_code, claim_try, forgive_all, lock_if_too_many
 from services.auth.commands.proofs import Shown, ShownCode, ShownPasskey, factors_of, prove
 from services.auth.commands.second_step import Entrance, all_of
-from services.auth.commands.sessions import Continued, Tokens, go_on, hold
+from services.auth.commands.sessions import Continued, Tokens, go_on, hold, refuse_former_member
 from services.auth.model import Ask, Method, User
 from services.auth.passkeys import AuthenticationAnswer
 from services.auth.repository import sessions, users
@@ -87,6 +87,7 @@ async def finish(tx: Tx, entrance: Entrance, offered: Offered, matched: Credenti
     continued = await hold(tx, entrance.proving.mailing, offered.session, offered.origin)
     if continued is None:
         return None
+    await refuse_former_member(tx, continued)
     may = continued.user.may_log_in(tx.now)
     methods = await _shown(tx, entrance, continued.user, offered, matched) if may else None
     if methods is None:

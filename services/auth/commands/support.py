@@ -12,7 +12,7 @@ from libs.kit.errors import Invalid
 from libs.kit.ids import uuid7
 from libs.schema.audit import ActorKind, ActResult
 from services.auth.commands.signing_keys import signing_key
-from services.auth.model import SCOPES_OF_ACCESS, Role, SupportAccess, SupportGrant
+from services.auth.model import SCOPES_OF_ACCESS, Role, SupportAccess, SupportGrant, User
 from services.auth.repository import support, users
 from services.auth.tokens import Grant, Issuing
 
@@ -90,8 +90,7 @@ async def enter(tx: Tx, issuing: Issuing, workspace_id: UUID, grant_id: UUID, vi
     staff = await users.lock_known(tx, visitor.user_id)
     grant = await support.lock_grant(tx, workspace_id, grant_id)
     actor = Actor(ActorKind.STAFF, visitor.user_id, grant.granted_by, visitor.origin)
-    owned = await users.role_in(tx, grant.granted_by, workspace_id) is Role.OWNER
-    if staff is None or not owned or not grant.admits(staff) or not grant.is_live(tx.now):
+    if staff is None or not await _still_counts(tx, workspace_id, grant, staff):
         _tell(tx, "support.entered", grant, actor, ActResult.REFUSED, "the grant counts no more")
         return None
     tx.publish(grant, *grant.enter(staff.id, tx.now))
@@ -108,6 +107,12 @@ async def enter(tx: Tx, issuing: Issuing, workspace_id: UUID, grant_id: UUID, vi
     )
     access = issuing.access_token(await signing_key(tx, issuing), token, tx.now)
     return Visit(grant.id, workspace_id, access, token.lifetime(issuing.access_lifetime, tx.now))
+
+
+async def _still_counts(tx: Tx, workspace_id: UUID, grant: SupportGrant, staff: User) -> bool:
+    giver = await users.get(tx, grant.granted_by)
+    owned = giver.is_present and await users.role_in(tx, giver.id, workspace_id) is Role.OWNER
+    return owned and grant.admits(staff, tx.now) and grant.is_live(tx.now)
 
 
 def refuse(tx: Tx, workspace_id: UUID, visitor: Visitor) -> None:

@@ -120,5 +120,8 @@ class Login(Base):
     at: Mapped[Moment]
 
 
+CODES_REMEMBERED = timedelta(days=1)
+"""How long wrong one-time codes count: so many a day that nobody finds one in years, whoever knows the password."""
+
 NOBODY = UUID(int=0)
 """The home of those whom nobody knows: a try for an unknown address leaves as many traces as for a known one."""

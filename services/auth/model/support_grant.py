@@ -66,10 +66,10 @@ class SupportGrant(TenantOwned, Base):
         """Whether anybody can come by it."""
         return self.revoked_at is None and at < self.expires_at
 
-    def admits(self, staff: User) -> bool:
+    def admits(self, staff: User, at: datetime) -> bool:
         """Whether it is meant for somebody, as what they are now."""
         role = PlatformRole(staff.platform_role)
-        if not staff.is_present or role not in HELPERS:
+        if not staff.may_be_acted_for(at) or role not in HELPERS:
             return False
         return role is PlatformRole.SUPPORT if self.staff_id is None else self.staff_id == staff.id
 

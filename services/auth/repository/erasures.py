@@ -17,6 +17,15 @@ from services.auth.model.login import account_subject, codes_subject
 _OPEN = (ErasureState.WAITING, ErasureState.CLOSED, ErasureState.ERASED)
 
 
+_GOING = (ErasureState.CLOSED, ErasureState.ERASED, ErasureState.CERTIFIED)
+
+
+async def is_going(tx: Tx, user_id: UUID) -> bool:
+    """Whether a person is being erased, or was: no cancelling helps any more. `tx` is of their home, or a worker's."""
+    found = select(Erasure.id).where(Erasure.user_id == user_id, Erasure.state.in_(_GOING)).limit(1)
+    return await tx.scalar(found) is not None
+
+
 async def lock_open(tx: Tx, user_id: UUID) -> Erasure | None:
     """The person's erasure that is under way, locked until the transaction ends; the person's row is locked."""
     return await tx.scalar(
