@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from libs.kit.cancellation import end
+from libs.kit.errors import Fatal
 from libs.kit.health import Probe
 from libs.kit.logging import logger
 from libs.kit.outages import Away
@@ -21,7 +22,8 @@ Act = Callable[[], Awaitable[bool]]
 async def recurring(name: str, act: Act, every_seconds: float) -> AsyncIterator[Probe]:
     """Do all that is due in the background, at once and then every so often. The act lets replicas share the work.
 
-    A server that is away is waited out; whatever else the act raises ends the task, and with it the process.
+    A server that is away is waited out, and what else goes wrong is logged and tried again: one thing that can't be done
+    takes nothing else down. What is Fatal ends the task, and with it the process.
     """
     task = asyncio.create_task(_repeat(name, act, every_seconds), name=name)
     try:
@@ -38,4 +40,8 @@ async def _repeat(name: str, act: Act, every_seconds: float) -> None:
                 pass
         except Away as error:
             log.warning(interrupted, error=repr(error), retry_in_seconds=every_seconds)
+        except Fatal:
+            raise
+        except Exception as error:
+            log.error(f"{name}_failed", exc_info=error)
         await asyncio.sleep(every_seconds)

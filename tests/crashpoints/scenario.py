@@ -26,8 +26,8 @@ from tests.second_factor import Json, log_in_as_staff
 
 INITIAL_CASH = "10000"
 _PASSWORD = "correct horse battery staple"
-_NOT_TO_ASK = re.compile(r"\{|/stream$|/device/approval$")
-"""Paths of one thing, one whose answer does not end, and one that needs a code that a device shows."""
+_NOT_TO_ASK = re.compile(r"\{|/stream$|/device/approval$|/referral-codes$|/customers$")
+"""Paths of one thing, one whose answer does not end, one that needs a code that a device shows, and those of resellers."""
 
 
 @dataclass(frozen=True, slots=True)

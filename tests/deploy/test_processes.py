@@ -22,7 +22,7 @@ from fillstream.embedded.stack import Endpoints
 from libs.kit.ids import uuid7
 from tests.deploy.compose import ROOT, Container, containers
 from tests.deploy.test_gateway import free_port
-from tests.issuer import Issuer
+from tests.issuer import ISSUER, Issuer
 from tests.notifications.builders import listening
 from tests.world import eventually
 
@@ -192,7 +192,7 @@ async def test_an_open_stream_does_not_hold_up_the_end_of_its_process(
     box, log = containers()["notifications"], tmp_path / "log"
     headers = {"Authorization": f"Bearer {issuer.token(uuid7())}"}
     async with (
-        running(box, where, log, FILLSTREAM_JWKS_URL=issuer.jwks_url) as process,
+        running(box, where, log, FILLSTREAM_JWKS_URL=issuer.jwks_url, FILLSTREAM_PUBLIC_URL=ISSUER) as process,
         httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as client,
         listening(client, f"http://127.0.0.1:{where.ports[box.name]}") as stream,
     ):
