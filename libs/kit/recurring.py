@@ -42,6 +42,6 @@ async def _repeat(name: str, act: Act, every_seconds: float) -> None:
             log.warning(interrupted, error=repr(error), retry_in_seconds=every_seconds)
         except Fatal:
             raise
-        except Exception as error:
-            log.error(f"{name}_failed", exc_info=error)
+        except Exception:
+            log.exception("recurring_failed", task=name)
         await asyncio.sleep(every_seconds)

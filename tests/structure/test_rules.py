@@ -16,6 +16,7 @@ _LINES = 400
 EDGES = {
     ("libs/kit/consumer.py", "_failure"): "whatever a handler raises: the events are tried one by one, and then buried",
     ("libs/kit/http/observe.py", "__call__"): "the edge of HTTP: what nobody expected is logged and becomes a problem",
+    ("libs/kit/recurring.py", "_repeat"): "whatever a task raises: the process has other work, and it is tried again",
     ("libs/kit/retry.py", "_release"): "whatever a handler raises: the dead letter stays, with the new reason",
 }
 
