@@ -10,7 +10,7 @@ from bench.load import Request
 from bench.stage import Stage
 from fillstream.users import make_people
 from libs.kit.db import database
-from services.auth.passwords import Passwords
+from services.auth.passwords import Cost, Passwords
 from services.auth.settings import Settings
 from services.auth.user_files import NewPerson, UserLine
 
@@ -21,15 +21,16 @@ BEHIND_A_PROXY = {"FILLSTREAM_TRUSTED_PROXIES": "127.0.0.1/32"}
 
 async def register(place: Stage, count: int) -> list[str]:
     """The addresses of so many people who may log in."""
-    with closing(Passwords(1, 1)) as passwords:
+    settings = place.where.settings(Settings)
+    with closing(Passwords(1, 1, Cost.of(settings))) as passwords:
         known = await passwords.hash(PASSWORD)
     emails = [f"n{number}@example.com" for number in range(count)]
     lines = [
         UserLine(number, NewPerson(email=email, password_hash=known, email_verified=True))
         for number, email in enumerate(emails)
     ]
-    async with database(place.where.settings(Settings), "auth") as db:
-        late = await make_people(db, lines, lambda _: None)
+    async with database(settings, "auth") as db:
+        late = await make_people(db, Cost.of(settings), lines, lambda _: None)
     if late:
         raise AssertionError(f"{late[0]} and {len(late) - 1} others were not made")
     return emails

@@ -12,8 +12,9 @@ from libs.schema.catalogue import EVENTS, TOPICS
 from libs.schema.event import DomainEvent
 
 EVERY_CONTEXT = "every context"
-# Bars have a topic of their own, beside that of the rest of market data; acts are told wherever they are done.
-_PUBLISHERS = {"bars": "marketdata", "audit": EVERY_CONTEXT, "access": "auth", "mail": "auth"}
+# Bars have a topic of their own, beside that of the rest of market data; acts are told wherever they are done, and what is
+# held about people wherever it is held.
+_PUBLISHERS = {"bars": "marketdata", "audit": EVERY_CONTEXT, "privacy": EVERY_CONTEXT, "access": "auth", "mail": "auth"}
 
 
 def publisher(event: type[DomainEvent]) -> str:

@@ -13,7 +13,7 @@ from libs.kit.errors import Conflict
 from libs.kit.ids import uuid7
 from services.auth.commands.imports import import_person
 from services.auth.model import email_key, username_key
-from services.auth.passwords import Passwords
+from services.auth.passwords import Cost, Passwords
 from services.auth.queries import imports
 from services.auth.user_files import Flaw, UserLine
 
@@ -60,10 +60,10 @@ async def _compare_some(tx: Tx, lines: Sequence[UserLine], standing: Standing) -
             standing.lines.append(line)
 
 
-async def make_people(db: Database, lines: Sequence[UserLine], step: Step) -> list[Flaw]:
+async def make_people(db: Database, cost: Cost, lines: Sequence[UserLine], step: Step) -> list[Flaw]:
     """Make everybody, several at a time; gives those who met somebody who was quicker to take what they need."""
     waiting, flaws = iter(lines), list[Flaw]()
-    nobodys_hash = await _nobodys_hash()
+    nobodys_hash = await _nobodys_hash(cost)
     await asyncio.gather(*(_make_some(db, waiting, nobodys_hash, flaws, step) for _ in range(_MADE_AT_ONCE)))
     return flaws
 
@@ -79,7 +79,7 @@ async def _make_some(db: Database, lines: Iterator[UserLine], nobodys_hash: str,
         step(1)
 
 
-async def _nobodys_hash() -> str:
+async def _nobodys_hash(cost: Cost) -> str:
     """That of a password which nobody will ever know."""
-    with closing(Passwords(1, 1)) as passwords:
+    with closing(Passwords(1, 1, cost)) as passwords:
         return await passwords.hash(secrets.token_urlsafe(32))

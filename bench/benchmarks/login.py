@@ -21,7 +21,8 @@ from bench.processes import Served, served
 from bench.report import AtLeast, Row, compared
 from bench.stage import Stage
 from bench.turns import in_turns
-from services.auth.passwords import Passwords
+from services.auth.passwords import Cost, Passwords
+from services.auth.settings import Settings
 
 _PEOPLE = 200
 _WAITING = 8
@@ -64,7 +65,7 @@ async def _against_argon2(
         return answered.per_second
 
     async def hashes(_: str) -> float:
-        return await _hash(threads, place.sized(30, 8) / 10)
+        return await _hash(Cost.of(place.where.settings(Settings)), threads, place.sized(30, 8) / 10)
 
     rates = await in_turns(place.sized(3, 1), {"logins": ours, "hashes": hashes})
     hashed, other = (
@@ -82,9 +83,9 @@ async def _log_in(place: Stage, server: Served, requests: list[Request], threads
     return await ask(Load(server.url, 200, threads + _WAITING, 0.5, seconds, requests))
 
 
-async def _hash(threads: int, seconds: float) -> float:
+async def _hash(cost: Cost, threads: int, seconds: float) -> float:
     """Passwords that are checked a second when nothing else is done."""
-    with closing(Passwords(threads, threads)) as passwords:
+    with closing(Passwords(threads, threads, cost)) as passwords:
         known = await passwords.hash(PASSWORD)
         until, done = time.perf_counter() + seconds, 0
 

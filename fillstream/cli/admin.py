@@ -19,12 +19,12 @@ from services.auth.api.registration import RegisterIn
 from services.auth.commands.mails import Mailing
 from services.auth.commands.staff import appoint_first, enrol_first, grant_role, refuse_second
 from services.auth.model import PlatformRole
-from services.auth.passwords import Passwords
+from services.auth.passwords import Cost, Passwords
 from services.auth.queries.people import credentials
 from services.auth.repository.users import NewUser
 from services.auth.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Do what only an operator may.")
+app = typer.Typer()
 
 
 @app.command("create")
@@ -38,7 +38,7 @@ def create(email: str) -> None:
         async with db.work() as tx:
             await refuse_second(tx)
             known = await credentials(tx, email)
-        new = None if known is not None else await _newcomer(email)
+        new = None if known is not None else await _newcomer(email, settings)
         async with db.work() as tx:
             appointed = appoint_first(tx, email) if new is None else enrol_first(tx, Mailing.of(settings), new, uuid7())
             return f"{(await appointed).email} is the first super admin, from the next login on"
@@ -57,14 +57,14 @@ def grant(email: str, role: Annotated[PlatformRole, typer.Argument(case_sensitiv
     _in_auth(work)
 
 
-async def _newcomer(email: str) -> NewUser:
+async def _newcomer(email: str, settings: Settings) -> NewUser:
     try:
         said = RegisterIn.model_validate({"email": email, "password": _asked()})
     except ValidationError as error:
         [problem, *_] = error.errors(include_input=False, include_url=False, include_context=False)
         fail(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}")
     password = said.password.get_secret_value()
-    with closing(Passwords(threads=1, queue=1)) as passwords:
+    with closing(Passwords(1, 1, Cost.of(settings))) as passwords:
         weak = await passwords.weakness(password, [said.email])
         if weak is not None:
             fail(" ".join(["password:", weak.warning, *weak.suggestions]))

@@ -21,7 +21,7 @@ from libs.kit.errors import Rejected
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 
-app = typer.Typer(no_args_is_help=True, help="Look at audit trails.")
+app = typer.Typer()
 
 
 _Work = Callable[[Database, Settings], Awaitable[None]]

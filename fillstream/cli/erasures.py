@@ -20,7 +20,7 @@ from services.auth.queries import privacy
 from services.auth.repository import users
 from services.auth.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Look at erasures of people, and begin one.")
+app = typer.Typer()
 
 
 @app.command("list")

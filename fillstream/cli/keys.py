@@ -23,7 +23,7 @@ from services.auth.commands.signing_keys import rewrap_signing_keys, rotate_sign
 from services.auth.settings import Settings as AuthSettings
 from services.auth.tokens import Issuing
 
-app = typer.Typer(no_args_is_help=True, help="Make keys, and make them new.")
+app = typer.Typer()
 _MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 

@@ -7,20 +7,8 @@ import sys
 
 import typer
 
-from fillstream.cli import (
-    admin,
-    audit,
-    bars,
-    dead_letters,
-    documents,
-    erasures,
-    events,
-    keys,
-    login,
-    running,
-    upkeep,
-    users,
-)
+from fillstream.cli import bars, dead_letters, documents, events, login, running, upkeep
+from fillstream.cli.deferred import deferred
 from fillstream.cli.shell import fail
 from libs.kit.errors import FillstreamError
 
@@ -40,13 +28,13 @@ app.command("replay")(bars.replay)
 app.add_typer(bars.app, name="bars")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(keys.app, name="keys")
-app.add_typer(admin.app, name="admin")
-app.add_typer(users.app, name="users")
+app.add_typer(deferred("keys", "Make keys, and make them new."), name="keys")
+app.add_typer(deferred("admin", "Do what only an operator may."), name="admin")
+app.add_typer(deferred("users", "Work on users."), name="users")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
-app.add_typer(audit.app, name="audit")
-app.add_typer(erasures.app, name="erasure")
+app.add_typer(deferred("audit", "Look at audit trails."), name="audit")
+app.add_typer(deferred("erasures", "Look at erasures of people, and begin one."), name="erasure")
 app.command("openapi")(documents.openapi)
 app.command("catalogue")(documents.catalogue)
 

@@ -93,8 +93,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 
     And ValueError when passkeys could not be used where the settings say.
     """
-    cost = Cost(settings.auth_argon2_memory_kib, settings.auth_argon2_passes)
-    with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue, cost)) as passwords:
+    with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue, Cost.of(settings))) as passwords:
         async with (
             database(settings, "auth") as db,
             relay(db, settings) as relay_,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import bcrypt
 from argon2 import PasswordHasher
@@ -21,6 +21,7 @@ from argon2.exceptions import VerificationError, VerifyMismatchError
 from argon2.low_level import Type, verify_secret
 
 from libs.kit.errors import Overloaded
+from services.auth.settings import Settings
 from services.auth.strength import Weakness, weakness
 
 T = TypeVar("T")
@@ -46,14 +47,15 @@ _RETRY_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one hash takes; older ones of less are made anew at the next login. OWASP's least is 19 MiB and two passes.
+    """What one hash takes; older ones of less are made anew at the next login. OWASP's least is 19 MiB and two passes."""
 
-    Unless told otherwise, it is the memory and passes that RFC 9106, section 4, recommends where memory is dear. All that a
-    login takes besides is little compared to that: whoever guesses pays nearly as much as we do.
-    """
+    memory_kib: int = 19_456
+    passes: int = 2
 
-    memory_kib: int = 65_536
-    passes: int = 3
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What an installation is set to."""
+        return cls(settings.auth_argon2_memory_kib, settings.auth_argon2_passes)
 
 
 def _bytes_of(password: str) -> bytes:

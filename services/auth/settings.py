@@ -10,7 +10,6 @@ from pydantic import Field, SecretStr, model_validator
 
 from libs.kit.rate_limits import RateLimit
 from libs.kit.settings import Settings as KitSettings
-from services.auth.passwords import Cost
 
 Quota = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -32,9 +31,10 @@ class Settings(KitSettings):
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
     auth_hashing_threads: Annotated[int, Field(ge=1, le=64)] = cpu_count() or 1
     """Passwords that are hashed at the same time. More than there are cores makes nothing faster."""
-    auth_argon2_memory_kib: Annotated[int, Field(ge=19_456, le=262_144)] = Cost().memory_kib
-    """What each of them takes meanwhile."""
-    auth_argon2_passes: Annotated[int, Field(ge=2, le=16)] = Cost().passes
+    auth_argon2_memory_kib: Annotated[int, Field(ge=19_456, le=262_144)] = 65_536
+    """What each of them takes meanwhile. With the passes, what RFC 9106, section 4, recommends where memory is dear: all that a
+    login takes besides is little compared to that, so whoever guesses pays nearly as much as we do."""
+    auth_argon2_passes: Annotated[int, Field(ge=2, le=16)] = 3
     """How often it goes over that memory."""
     auth_hashing_queue: Annotated[int, Field(ge=1)] = 200
     """Passwords that wait for a thread; whoever comes when so many do is told to come again."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fillstream.users import compare, make_people
 from libs.kit.db import Database
+from services.auth.passwords import Cost
 from services.auth.user_files import FileFormat, UserFile, format_of, read_users
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -47,6 +48,6 @@ def flaws(file: UserFile) -> dict[int, str]:
 async def bring_in(db: Database, file: UserFile) -> tuple[int, int, dict[int, str]]:
     """Import the good lines; how many were made, how many were there already, and what is said of the others."""
     standing = await compare(db, file.lines)
-    late = await make_people(db, standing.lines, ignored)
+    late = await make_people(db, Cost(), standing.lines, ignored)
     bad = [*file.flaws, *standing.flaws, *late]
     return len(standing.lines) - len(late), standing.before, {flaw.number: flaw.reason for flaw in bad}

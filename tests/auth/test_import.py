@@ -23,6 +23,7 @@ from libs.schema.auth import (
     UserDeactivated,
     UserRegistered,
 )
+from services.auth.passwords import Cost
 from tests.auth.builders import PASSWORD, a_person, bearer, log_in, mails, ticket
 from tests.auth.files_of_users import bring_in, csv_of, ignored, json_lines, read
 from tests.world import Running, World
@@ -156,7 +157,7 @@ async def test_who_comes_too_late_leaves_no_trace(
     person = await a_person(client)
     await client.patch("/v1/me", json={"username": "b.o.b"}, headers=person.bearer)
 
-    late = await make_people(db, lines, ignored)
+    late = await make_people(db, Cost(), lines, ignored)
 
     assert {flaw.number: flaw.reason for flaw in late} == {
         1: "this e-mail address is registered already", 2: "this user name is taken",
@@ -168,7 +169,7 @@ async def test_who_comes_too_late_leaves_no_trace(
 async def test_two_imports_of_one_file_make_everybody_once(db: Database, world: World, tmp_path: Path) -> None:
     lines = read(tmp_path, json_lines(*({"email": f"n{number}@example.com"} for number in range(20)))).lines
 
-    late = await asyncio.gather(*(make_people(db, lines, ignored) for _ in range(2)))
+    late = await asyncio.gather(*(make_people(db, Cost(), lines, ignored) for _ in range(2)))
 
     assert sum(map(len, late)) == 20
     assert await sizes(world) == [20, 20, 20, 20]

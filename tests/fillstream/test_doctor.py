@@ -94,7 +94,7 @@ async def test_a_schema_that_is_missing_or_old_or_closed_is_found(where: Install
         "DROP TABLE billing.alembic_version",
     )
     found = await advice(where)
-    assert found.pop("schema orders").startswith("it is at revision 0000, this release needs 0002")
+    assert re.match(r"it is at revision 0000, this release needs \d{4}\b", found.pop("schema orders"))
     missing = "it is not there: run `fillstream migrate`"
     assert found == {"schema signals": missing, "schema billing": missing}
 

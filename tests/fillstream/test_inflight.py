@@ -42,9 +42,9 @@ async def test_records_that_a_group_has_not_consumed_are_in_flight_until_it_has(
             occurred_at=datetime.now(UTC), user_id=uuid7(), workspace_id=about, email="ada@example.com"
         )
         await world.publish(registered, tenant_id=about)
-        with pytest.raises(
-            NeverQuiet, match=r"records that \S*-auth, \S*-billing, \S*-notifications, \S*-orders did not consume yet"
-        ):
+        hearing = [f"{settings.kafka_prefix}{one.name}" for one in load_all() if UserRegistered.topic in one.topics()]
+        assert len(hearing) > 1
+        with pytest.raises(NeverQuiet, match=f"records that {', '.join(hearing)} did not consume yet"):
             await in_flight.wait_until_none(timeout_seconds=0.1)
         async with world.running("billing"):
             await world.settled("billing")

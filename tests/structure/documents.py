@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import typer
+from typer.core import TyperGroup
 
 from fillstream.cli.main import app
 from tests.structure.sources import ROOT
@@ -57,13 +58,13 @@ def unknown_commands(page: Page) -> set[str]:
 def _is_command(words: list[str]) -> bool:
     """Whether words lead to a command, and its options are there."""
     command = typer.main.get_command(app)
-    while commands := getattr(command, "commands", None):  # a group
+    while isinstance(command, TyperGroup):
         if not words or words[0].startswith("-"):
             return words in ([], ["--help"])
         name, *words = words
-        if name not in commands:
-            return False
-        command = commands[name]
+        command = command.get_command(typer.Context(command), name)
+    if command is None:
+        return False
     options = {option for parameter in command.params for option in parameter.opts}
     return {word for word in words if word.startswith("--")} <= options | {"--help"}
 

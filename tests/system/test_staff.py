@@ -53,9 +53,10 @@ class Office:
 async def office(where: Installation, tmp_path: Path) -> AsyncIterator[Office]:
     async with AsyncExitStack() as stack:
         clients, ports = {}, {name: free_port() for name in ("auth", "marketdata")}
-        keys = f"http://127.0.0.1:{ports['auth']}/.well-known/jwks.json"
+        issuer = f"http://127.0.0.1:{ports['auth']}"
+        known = where.with_values(public_url=issuer, jwks_url=f"{issuer}/.well-known/jwks.json", log_level="ERROR")
         for name, port in ports.items():
-            there = where.with_values(http_port=port, jwks_url=keys, log_level="ERROR").environment()
+            there = known.with_values(http_port=port).environment()
             await stack.enter_async_context(running("serve", name, log=tmp_path / f"{name}.log", **there))
             url = f"http://127.0.0.1:{port}"
             await becomes(url, 200)

@@ -23,7 +23,15 @@ async def versions_count_the_events(evidence: Evidence) -> list[str]:
     return found
 
 
-OCCURRENCES = frozenset({"audit.SecurityActed", "auth.PasswordResetRequested"})
+OCCURRENCES = frozenset(
+    {
+        "audit.SecurityActed",
+        "auth.PasswordResetRequested",
+        "privacy.DataExportAnswered",
+        "privacy.DataExportPart",
+        "privacy.PersonalDataErased",
+    }
+)
 """What happens once and has no life after it: such an event is a stream of its own, and no row's."""
 
 
