@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from fillstream.contexts import Context
 from libs.kit.errors import FillstreamError
-from libs.kit.kafka import admin, connection
+from libs.kit.kafka import admin, offsets_reader
 from libs.kit.settings import Settings
 
 Offsets = Mapping[TopicPartition, int]
@@ -97,9 +97,7 @@ async def watch_in_flight(contexts: Sequence[Context], settings: Settings) -> As
         database = await asyncpg.connect(settings.database_url.get_secret_value())
         stack.push_async_callback(database.close)
         admin_client = await stack.enter_async_context(admin(settings.kafka))
-        client = AIOKafkaConsumer(**connection(settings.kafka), client_id="fillstream-in-flight")
-        await client.start()
-        stack.push_async_callback(client.stop)
+        client = await stack.enter_async_context(offsets_reader(settings.kafka))
         described = await admin_client.describe_topics(sorted(set().union(*subscriptions.values())))
         partitions = [
             TopicPartition(topic["topic"], part["partition"]) for topic in described for part in topic["partitions"]

@@ -25,6 +25,8 @@ BATCH_BYTES = 131_072
 REQUEST_MS = 10_000
 """How long an answer is waited for: longer than a group waits for a member that died, since its sessions last 6 s."""
 _KEYS = 16_384
+_OFFSETS_RETRY_MS = 5
+"""aiokafka learns of a single topic with each try; a tenth of a second between them, its default, is over a second for all."""
 _COORDINATOR_SECONDS = 30.0
 _COORDINATOR_POLL_SECONDS = 0.05
 
@@ -154,14 +156,24 @@ async def create_topics(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> 
 
 async def _until_read(settings: KafkaSettings, specs: Iterable[TopicSpec]) -> None:
     """Wait until each partition's leader answers for it, so that the first readers need not try again and again."""
+    partitions = [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
+    async with offsets_reader(settings) as client:
+        await client.end_offsets(partitions)
+
+
+@asynccontextmanager
+async def offsets_reader(settings: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that is only asked for offsets, of topics that it need not have heard of."""
     client = AIOKafkaConsumer(
-        **connection(settings), client_id="fillstream-admin", request_timeout_ms=REQUEST_MS, enable_auto_commit=False
+        **connection(settings),
+        client_id="fillstream-offsets",
+        request_timeout_ms=REQUEST_MS,
+        enable_auto_commit=False,
+        retry_backoff_ms=_OFFSETS_RETRY_MS,
     )
     try:
         await client.start()
-        await client.end_offsets(
-            [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
-        )
+        yield client
     finally:
         await client.stop()
 

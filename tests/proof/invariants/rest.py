@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import httpx2
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from libs.kit.kafka import admin, connection
+from libs.kit.kafka import admin, offsets_reader
 from tests.proof.invariants.evidence import Evidence
 from tests.proof.invariants.topics import partitions_of
 from tests.proof.invariants.violation import Invariant, Violation
@@ -37,12 +37,8 @@ async def consumers_have_no_lag(evidence: Evidence) -> list[str]:
 async def _ends(evidence: Evidence) -> dict[TopicPartition, int]:
     topics = set[str]().union(*(context.topics() for context in evidence.contexts))
     partitions = await partitions_of(evidence.settings, topics)
-    client = AIOKafkaConsumer(**connection(evidence.settings.kafka), client_id="fillstream-proof-ends")
-    await client.start()
-    try:
+    async with offsets_reader(evidence.settings.kafka) as client:
         ends: dict[TopicPartition, int] = await client.end_offsets(partitions)
-    finally:
-        await client.stop()
     return ends
 
 
