@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # One image a service: docker build --build-arg SERVICE=orders .
 # SERVICE=* installs what all of them need together, for `fillstream migrate` and the other commands.
+# KEYS=aws or KEYS=gcp leaves out what the other cloud's key service takes.
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
@@ -10,7 +11,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m pip install --disable-pip-version-check --require-hashes -r uv.txt
 ARG SERVICE
 # Without SERVICE there is no lock of that name, and the build ends here.
-COPY locks/service-${SERVICE}.txt locks/
+ARG KEYS=*
+COPY locks/service-${SERVICE}.txt locks/keys-${KEYS}.txt locks/
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv venv /opt/fillstream \
     && uv pip install --python /opt/fillstream --link-mode copy --compile-bytecode --require-hashes \

@@ -18,5 +18,8 @@ compile pyproject.toml $extras -c locks/dev.txt -o locks/embedded.txt
 for service in $services; do
     compile pyproject.toml --extra "$service" -c locks/dev.txt -o "locks/service-$service.txt"
 done
+for keys in aws gcp; do
+    compile pyproject.toml --extra "$keys" -c locks/dev.txt -o "locks/keys-$keys.txt"
+done
 echo "uv" | compile - -o locks/uv.txt
 echo "bokeh_sampledata==2026.1" | compile - --no-deps -o locks/data.txt

@@ -200,6 +200,8 @@ def test_the_image_runs_as_nobody_special_and_installs_by_hash_from_a_lock() -> 
     assert sum(word == "FROM" for word, _ in instructions) == 2
     for name in SERVICES:
         assert (ROOT / f"locks/service-{name}.txt").is_file()
+    assert "COPY locks/service-${SERVICE}.txt locks/keys-${KEYS}.txt locks/" in (ROOT / "Dockerfile").read_text()
+    assert all((ROOT / f"locks/keys-{cloud}.txt").is_file() for cloud in ("aws", "gcp"))
 
 
 def properties(kafka: Container) -> dict[str, str]:
