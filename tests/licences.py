@@ -129,7 +129,12 @@ def packages(locks: Iterable[Path]) -> list[Package]:
 
 def runtime_locks() -> list[Path]:
     """The lock files of what runs: the demo with its data, and every service's image."""
-    return [LOCKS / "embedded.txt", LOCKS / "data.txt", *sorted(LOCKS.glob("service-*.txt")), *sorted(LOCKS.glob("keys-*.txt"))]
+    return [
+        LOCKS / "embedded.txt",
+        LOCKS / "data.txt",
+        *sorted(LOCKS.glob("service-*.txt")),
+        *sorted(LOCKS.glob("keys-*.txt")),
+    ]
 
 
 def _listed(names: Collection[str]) -> str:

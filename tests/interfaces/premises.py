@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -86,15 +87,14 @@ class Premises:
             email,
             _PASSWORD,
             Session(made["user_id"], made["workspace_id"], "", ""),
-            "",
             self.send,
-            self.mailed,
-            self.forget_steps,
+            mailbox=self.mailed,
+            begin_anew=self.forget_steps,
         )
         session = await person.log_in()
         person = replace(person, session=session)
         await self.in_flight.wait_until_none()
-        return replace(person, everything=self.forger(person).token(scope=ALL_SCOPES))
+        return replace(person, new_token=partial(self.forger(person).token, scope=ALL_SCOPES))
 
     async def mailed(self, person: Person, purpose: str) -> str:
         """A token as if it had been sent to the person; an invitation's, as it was."""

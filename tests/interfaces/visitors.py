@@ -87,7 +87,6 @@ class Visitors:
                 body["email"],
                 password,
                 Session(made["user_id"], made["workspace_id"], "", ""),
-                "",
                 self.send,
                 self.mailed,
             )
@@ -102,7 +101,7 @@ class Visitors:
             session = (await self.ask("POST", "/v1/auth/login", json=body)).raise_for_status().json()
         access, refresh = session["access_token"], session["refresh_token"]
         known = Session(person.session.user_id, person.session.workspace_id, access, refresh, session["session_id"])
-        return Person(person.email, person.password, known, access, self.send, self.mailed)
+        return Person(person.email, person.password, known, self.send, self.mailed)
 
     async def mailed(self, person: Person, purpose: str) -> str:
         """What stands in a mail to the person, who keeps it to themselves."""
