@@ -76,7 +76,7 @@ class Site:
         plain |= {"FILLSTREAM_LOG_LEVEL": "DEBUG", "FILLSTREAM_NOTIFICATIONS_STREAM_SECONDS": "0.2"}
         # Tables will be missing for a while, which a task that looks every second does not outlive.
         plain |= {"FILLSTREAM_NOTIFICATIONS_MAIL_SECONDS": "3600"}
-        plain |= {"FILLSTREAM_ENCRYPTION_KEY_URL": keyset_url()}
+        plain |= {"FILLSTREAM_ENCRYPTION_KEY_URL": keyset_url(), "FILLSTREAM_AUTH_AUDIT_HEAD_SECONDS": "5"}
         return plain | variables(self.planted, self.postgres.url, _LOGIN)
 
     async def execute(self, *statements: str) -> list[asyncpg.Record]:
