@@ -61,6 +61,12 @@ class Client:
         """
         _body(await self._ask("POST", path, _bearer(token), body), taken_is_done=True)
 
+    async def download(self, path: str, token: str) -> bytes:
+        """A file that is there. Raises Refused."""
+        answer = await self._ask("GET", path, _bearer(token), None)
+        _refuse(answer)
+        return answer.content
+
     async def _ask(self, method: str, path: str, headers: dict[str, str], body: object) -> httpx2.Response:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
@@ -93,7 +99,11 @@ def _bearer(token: str) -> dict[str, str]:
 def _body(answer: httpx2.Response, *, taken_is_done: bool) -> dict[str, Any]:
     if taken_is_done and answer.status_code == httpx2.codes.CONFLICT:
         return {}
-    if answer.is_error:
-        raise Refused(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
+    _refuse(answer)
     document: dict[str, Any] = answer.json() if answer.content else {}
     return document
+
+
+def _refuse(answer: httpx2.Response) -> None:
+    if answer.is_error:
+        raise Refused(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")

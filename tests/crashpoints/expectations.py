@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from tests.crashpoints.departures import wrong_departure
 from tests.crashpoints.scenario import FIRST_FILL, INITIAL_CASH, LAST_FILL, SECOND_FILL, Run
 
 Row = tuple[str, ...]
@@ -41,6 +42,9 @@ _TOLD_AGAIN = """
         SELECT FROM {table} later WHERE later.type = told.type AND later.subject = told.subject
         AND later.occurred_at = told.occurred_at AND later.sequence > told.sequence))
 """
+_OF_WHO_LEFT = " of who left"
+_SEALED = ("data", "certificate")
+"""What is another text in every run, of the one who left: parts that only one key opens, and a signature."""
 _NUMBERS = ("sequence", "version", "last_sequence", "signed_sequence", "last_step")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{16,}\b")
 # The clock's, not the bars', which end with the day.
@@ -59,7 +63,7 @@ class Leftover:
         for table in sorted(self.tables.keys() | other.tables.keys()):
             mine, its = self.tables.get(table, Counter()), other.tables.get(table, Counter())
             missing, surplus = mine - its, its - mine
-            if missing or (surplus and table not in _MAY_HAVE_MORE):
+            if missing or (surplus and table.removesuffix(_OF_WHO_LEFT) not in _MAY_HAVE_MORE):
                 found.append(f"{table}: missing {_few(missing)}, surplus {_few(surplus)}")
         return found
 
@@ -69,15 +73,22 @@ def _few(rows: Counter[Row]) -> str:
 
 
 async def left_by(run: Run) -> Leftover:
-    """All rows of the run's workspace."""
+    """All rows of the run's workspace, and of the one that was erased."""
     connection = run.stage.connection
     tables = {}
     for table, columns in (await _tables(connection)).items():
-        chosen = ", ".join(f'"{column}"::text' for column in columns)
-        which = "WHERE tenant_id = $1" + (_TOLD_AGAIN.format(table=table) if table.endswith(".event_log") else "")
-        rows = await connection.fetch(f"SELECT {chosen} FROM {table} told {which}", run.workspace_id)
-        tables[table.replace('"', "")] = Counter(tuple(_without_names(run, value) for value in row) for row in rows)
+        name = table.replace('"', "")
+        tables[name] = await _rows(run, table, columns, run.workspace_id)
+        plain = [column for column in columns if column not in _SEALED]
+        tables[f"{name}{_OF_WHO_LEFT}"] = await _rows(run, table, plain, run.leaver.workspace_id)
     return Leftover(tables)
+
+
+async def _rows(run: Run, table: str, columns: Sequence[str], workspace_id: UUID) -> Counter[Row]:
+    chosen = ", ".join(f'"{column}"::text' for column in columns)
+    which = "WHERE tenant_id = $1" + (_TOLD_AGAIN.format(table=table) if table.endswith(".event_log") else "")
+    rows = await run.stage.connection.fetch(f"SELECT {chosen} FROM {table} told {which}", workspace_id)
+    return Counter(tuple(_without_names(run, value) for value in row) for row in rows)
 
 
 async def _tables(connection: Connection) -> dict[str, list[str]]:
@@ -109,7 +120,7 @@ async def wrong_figures(run: Run) -> list[str]:
     """What is not as plain reckoning says, and every record that nobody could read that is not seen to."""
     wanted, found = _figures(), await _found(run.stage.connection, run.workspace_id)
     wrong = [f"{name}: {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]]
-    return wrong + await _wrong_letters(run)
+    return wrong + await wrong_departure(run) + await _wrong_letters(run)
 
 
 def _figures() -> dict[str, object]:

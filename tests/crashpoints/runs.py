@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import count
 
 from fillstream.inflight import NeverQuiet
+from tests.crashpoints.acts import ACTS, play
 from tests.crashpoints.client import Refused
 from tests.crashpoints.crossings import Crossing, Point
 from tests.crashpoints.expectations import Leftover, left_by, wrong_figures
-from tests.crashpoints.scenario import ACTS, Run, play
+from tests.crashpoints.scenario import Run
 from tests.crashpoints.stage import Stage, Victim
 from tests.proof.invariants import check
 

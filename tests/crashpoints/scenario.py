@@ -25,7 +25,7 @@ from tests.crashpoints.stage import Stage
 from tests.second_factor import Json, log_in_as_staff
 
 INITIAL_CASH = "10000"
-_PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery staple"
 _NOT_TO_ASK = re.compile(r"\{|/stream$|/device/approval$|/referral-codes$|/customers$")
 """Paths of one thing, one whose answer does not end, one that needs a code that a device shows, and those of resellers."""
 
@@ -53,6 +53,17 @@ LAST_FILL = Day("2040-01-04", "92", "95", "85", "91")
 
 
 @dataclass
+class Leaver:
+    """A second person, who trades a little, wants to know what is held about them, and is erased."""
+
+    email: str
+    user_id: UUID
+    workspace_id: UUID
+    token: str
+    account_id: str = ""
+
+
+@dataclass
 class Run:
     """One person's story, with names that no other run has."""
 
@@ -61,6 +72,7 @@ class Run:
     workspace_id: UUID = field(init=False)
     account_id: str = field(init=False)
     token: str = ""
+    leaver: Leaver = field(init=False)
     order_ids: dict[str, str] = field(default_factory=dict)
     """By the client's own."""
 
@@ -119,16 +131,8 @@ class Run:
 Act = Callable[[Run], Awaitable[None]]
 
 
-async def play(run: Run, begin_act: Callable[[int], None]) -> None:
-    """Play the whole scenario. Raises Refused, NeverQuiet, and AssertionError for what can't be as it is."""
-    for number, act in enumerate(ACTS, start=1):
-        begin_act(number)
-        await act(run)
-        await run.stage.rest()
-
-
 async def register(run: Run) -> None:
-    credentials = {"email": run.email, "password": _PASSWORD}
+    credentials = {"email": run.email, "password": PASSWORD}
     await run.client.make("/v1/auth/register", "", credentials | {"workspace_name": run.name})
 
 
@@ -139,7 +143,7 @@ async def log_in(run: Run) -> None:
     async def ask(path: str, body: Json, token: str) -> Json:
         return await run.client.post(path, token, body)
 
-    session = await log_in_as_staff(ask, run.email, _PASSWORD, Refused)
+    session = await log_in_as_staff(ask, run.email, PASSWORD, Refused)
     run.token, run.workspace_id = session["access_token"], UUID(session["workspace_id"])
 
 
@@ -250,8 +254,9 @@ async def read_notifications(run: Run) -> None:
     await run.client.post("/v1/notifications/read-all", run.token)
 
 
-ACTS: Sequence[Act] = (
-    register, log_in, say_who_one_is, share_the_workspace, forget_the_password, open_account, list_instruments, start_strategy, break_out, fill_the_strategy,
+LIFE: Sequence[Act] = (
+    register, log_in, say_who_one_is, share_the_workspace, forget_the_password, open_account, list_instruments,
+    start_strategy, break_out, fill_the_strategy,
     place_an_order_to_fill, place_an_order_to_cancel, place_an_order_to_deny, place_an_order_to_expire, cancel,
     fill_by_hand, break_down, fill_the_end, poison, wait_behind_the_poison, see_to_the_poison, look,
     read_notifications,

@@ -47,6 +47,9 @@ class Servers:
             "kafka_partitions": 2,
             "encryption_key_url": keyset_url(),
             "mail_token_secret": "not much of a secret, but a long one",
+            # Often, so that nobody waits for what goes on by itself; and whoever asks again does not ask too often.
+            "auth_privacy_seconds": 0.2,
+            "auth_exports_per_day": 100,
         }
         where = Installation(values).sibling_database(name)
         settings = where.settings(Settings)

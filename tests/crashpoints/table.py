@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from tests.crashpoints.acts import ACTS
 from tests.crashpoints.campaign import Tally, Violation
 from tests.crashpoints.crossings import Kind, Point
-from tests.crashpoints.scenario import ACTS
 
 _HEADINGS = ("service", "crossing", "kinds", "points", "killed", "not met", "violations")
 _WIDTH = 200

@@ -1,4 +1,4 @@
-"""What does a small but whole run look like? Two workspaces trade by signal and by hand, and one key is dead."""
+"""What does a small but whole run look like? Two workspaces trade by signal and by hand, one goes, and one key is dead."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from fillstream.demo.tenant import Tenant
 from fillstream.embedded.stack import Endpoints
 from fillstream.installation import Installation
 from fillstream.replay import replay_in_lockstep
+from libs.kit.acts import Origin
+from libs.kit.db import database
 from libs.kit.kafka import producer
 from libs.kit.settings import Settings
 from libs.schema.values import Timeframe
+from services.auth.commands.erasures import request_erasure
+from services.auth.commands.mails import Mailing
+from services.auth.repository import users
+from services.auth.settings import Settings as AuthSettings
 from services.marketdata import commands
 from services.marketdata.model import Bar
 from tests.fillstream.builders import SMALL_WORKSPACES, House, a_house, a_walk, an_installation, no_step, together
+from tests.world import eventually
 
 _BY_HAND = "MSFT"
 _DEAD = "DEAD"
@@ -27,13 +35,14 @@ _DEAD = "DEAD"
 async def a_finished_run(stack: Endpoints, template: str) -> AsyncIterator[Installation]:
     """An installation at rest, whose services have stopped."""
     async with an_installation(stack, template) as made:
-        # So often that heads of audit trails are told while people trade.
-        where = made.with_values(auth_audit_head_seconds=0.2)
+        # So often that heads of audit trails are told while people trade, and somebody who goes is gone.
+        where = made.with_values(auth_audit_head_seconds=0.2, auth_privacy_seconds=0.2)
         async with a_house(where, SMALL_WORKSPACES, ("AAPL", "IBM", _BY_HAND, _DEAD)) as house:
             bars = together(a_walk("AAPL", 30), a_walk("IBM", 30))
             await replay_in_lockstep(house.marketdata, house.in_flight, bars, no_step)
             await _trade_by_hand(house, house.tenants[0])
             await _run_a_backtest(house.tenants[0])
+            await _erase_somebody(house)
             await _break_a_key(house)
         yield where
 
@@ -64,6 +73,31 @@ async def _post(tenant: Tenant, path: str, body: object) -> dict[str, str]:
     answer = await tenant.client.post(path, json=body, headers={"Authorization": f"Bearer {tenant.token}"})
     assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
     return answer.json()
+
+
+async def _erase_somebody(house: House) -> None:
+    """A third person comes, and is erased without a time to think again."""
+    who = {"email": "third@example.com", "password": "correct horse battery staple"}
+    user_id = UUID((await house.client.post("/v1/auth/register", json=who)).raise_for_status().json()["user_id"])
+    await house.in_flight.wait_until_none()
+    settings = house.where.settings(AuthSettings)
+    async with database(settings, "auth") as db, db.work() as tx:
+        home_id = (await users.get(tx, user_id)).default_workspace_id
+        await request_erasure(tx, Mailing.of(settings), home_id, user_id, timedelta(0), Origin())
+    await _reach(house, user_id, "CLOSED")
+    await _reach(house, user_id, "CERTIFIED")
+
+
+async def _reach(house: House, user_id: UUID, state: str) -> None:
+    """Let the time of the next step come, and wait until it is done."""
+    await house.fetch("UPDATE auth.erasure SET next_at = now() WHERE user_id = $1", user_id)
+
+    async def reached() -> None:
+        [row] = await house.fetch("SELECT state FROM auth.erasure WHERE user_id = $1", user_id)
+        assert row[0] == state
+
+    await eventually(reached, patience=30)
+    await house.in_flight.wait_until_none()
 
 
 async def _break_a_key(house: House) -> None:

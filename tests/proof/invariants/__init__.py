@@ -10,6 +10,7 @@ from tests.proof.invariants import (
     audit,
     delivery,
     effects,
+    erasures,
     history,
     ledger,
     orders,
@@ -35,6 +36,7 @@ INVARIANTS: Sequence[Invariant] = (
     *tenancy.INVARIANTS,
     *roles.INVARIANTS,
     *audit.INVARIANTS,
+    *erasures.INVARIANTS,
     *rest.INVARIANTS,
 )
 

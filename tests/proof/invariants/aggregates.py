@@ -25,6 +25,7 @@ async def versions_count_the_events(evidence: Evidence) -> list[str]:
 
 OCCURRENCES = frozenset(
     {
+        "access.AccessRevoked",
         "audit.SecurityActed",
         "auth.PasswordResetRequested",
         "privacy.DataExportAnswered",
@@ -36,7 +37,10 @@ OCCURRENCES = frozenset(
 
 
 async def every_event_is_about_a_row(evidence: Evidence) -> list[str]:
-    """The aggregate of an event is a row with a version in its context's schema, unless the event is all there is of it."""
+    """The aggregate of an event is a row with a version in its context's schema, unless it was erased or never was.
+
+    An event may be all that there is of something. How much an erasure leaves is another invariant's.
+    """
     there: defaultdict[str, set[UUID]] = defaultdict(set)
     for table in of_contexts(evidence.tables):
         if table.is_uuid("id") and table.has("version"):
@@ -44,7 +48,9 @@ async def every_event_is_about_a_row(evidence: Evidence) -> list[str]:
     return [
         f"{events[0]}: {context} has no such aggregate"
         for (context, subject), events in evidence.of_subject.items()
-        if subject not in there[context] and not (len(events) == 1 and _family(events[0]) in OCCURRENCES)
+        if subject not in there[context]
+        and not (len(events) == 1 and _family(events[0]) in OCCURRENCES)
+        and events[0].tenant_id not in evidence.erased_from(context)
     ]
 
 

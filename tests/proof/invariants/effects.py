@@ -116,16 +116,19 @@ async def no_event_was_told_twice_for_one_cause(evidence: Evidence) -> list[str]
 
 
 async def every_taken_event_made_its_row(evidence: Evidence) -> list[str]:
-    """Where an event makes one row at most, and others of its type made one, it made one too."""
+    """Where an event makes one row at most, and others of its type made one, it made one too, unless that was erased."""
     found = []
     for cause in await causes(evidence):
         if cause.is_unique:
             made = {row[0] for row in await evidence.database.fetch(f'SELECT "{cause.column}" FROM {cause.table}')}
+            erased = evidence.erased_from(cause.table.schema, cause.table.name)
             types = {evidence.by_id[id_].type for id_ in made if id_ in evidence.by_id}
             found += [
                 f"{type_} {id_} was taken and made no row of {cause.table}"
                 for id_, type_ in evidence.taken[cause.table.schema].items()
                 if type_ in types and id_ not in made and id_ not in evidence.discarded(cause.table.schema)
+                # That there is no such event is another invariant's.
+                if id_ not in evidence.by_id or evidence.by_id[id_].tenant_id not in erased
             ]
     return found
 
@@ -144,12 +147,13 @@ async def every_taken_event_is_followed(evidence: Evidence) -> list[str]:
 
 
 async def every_copy_shows_what_was_told(evidence: Evidence) -> list[str]:
-    """A table that repeats the fields of an event that its context takes has a row for each, the newest one's."""
+    """A table that repeats the fields of an event that its context takes has a row for each that was not erased."""
     found = []
     for table, event in _copies(evidence):
         sources = {told.context for told in evidence.told if told.type == event.type()}
         for source in sources:
-            rows = await evidence.database.fetch(_missing(table, source), event.type())
+            erased = list(evidence.erased_from(table.schema, table.name))
+            rows = await evidence.database.fetch(_missing(table, source), event.type(), erased)
             found += [f"{table} does not show what {event.type()} {row[0]} told" for row in rows]
     return found
 
@@ -176,7 +180,8 @@ def _missing(table: Table, source: str) -> str:
     return f"""
         WITH raw AS MATERIALIZED (
             SELECT event_id, tenant_id, sequence, data::jsonb AS data FROM {source}.event_log
-            WHERE type = $1 AND event_id IN (SELECT event_id FROM {table.schema}.inbox) AND event_id NOT IN (
+            WHERE type = $1 AND (tenant_id = ANY($2::uuid[])) IS NOT TRUE
+              AND event_id IN (SELECT event_id FROM {table.schema}.inbox) AND event_id NOT IN (
                 SELECT event_id FROM {table.schema}.dead_letter WHERE state = 'discarded' AND event_id IS NOT NULL)
         ), told AS (
             SELECT event_id, sequence AS place, {told} FROM raw

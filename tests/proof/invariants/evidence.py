@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -60,6 +61,18 @@ class Letter(NamedTuple):
         return self.topic, self.partition, self.offset
 
 
+class Answer(NamedTuple):
+    """What a context says that it did about somebody who was erased."""
+
+    context: str
+    workspaces: frozenset[UUID]
+    """That were theirs alone, as the context remembers them."""
+    erased: frozenset[str]
+    """Tables."""
+    kept: Mapping[str, int]
+    """Rows of tables; those that nobody counts are not here."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All that there is of an installation at rest, read once."""
@@ -79,6 +92,8 @@ class Evidence:
     """The dead letters of each context."""
     listens: Mapping[str, frozenset[str]]
     """The types of events that each context has handlers for."""
+    answers: Sequence[Answer]
+    """About those who were erased."""
 
     @cached_property
     def by_id(self) -> Mapping[UUID, Told]:
@@ -116,6 +131,11 @@ class Evidence:
         """The events that an operator let count as handled, so that they have no effect."""
         return frozenset(self.event_of(letter) for letter in self.letters[context] if letter.state == "discarded")
 
+    def erased_from(self, context: str, table: str | None = None) -> frozenset[UUID]:
+        """The workspaces of which a context says that it erased the rows of a table, or of any."""
+        found = [one for one in self.answers if one.context == context and (table is None or table in one.erased)]
+        return frozenset[UUID]().union(*(one.workspaces for one in found))
+
     def settings_of(self, context: str) -> Settings:
         """The settings that a context of this installation runs with."""
         [kind] = [known.settings for known in self.contexts if known.name == context]
@@ -141,6 +161,7 @@ async def gather(settings: Settings) -> AsyncIterator[Evidence]:
                 taken={name: await _taken(database, name) for name in names},
                 letters={name: await _letters(database, name, settings.kafka_prefix) for name in names},
                 listens={c.name: frozenset(event.type() for event in c.listens_to()) for c in contexts},
+                answers=[answer for name in names for answer in await _answers(database, name)],
             )
     finally:
         await database.close()
@@ -169,3 +190,22 @@ async def _letters(database: Connection, schema: str, prefix: str) -> list[Lette
         f'SELECT event_id, topic, partition, "offset", key, state FROM {schema}.dead_letter ORDER BY 2, 3, 4'
     )
     return [Letter(row[0], row[1].removeprefix(prefix), *row[2:]) for row in rows]
+
+
+async def _answers(database: Connection, schema: str) -> list[Answer]:
+    rows = await database.fetch(
+        f"""
+        SELECT ARRAY(SELECT w.tenant_id FROM {schema}.erased_workspace w WHERE w.erasure_id = a.erasure_id), erased, kept
+        FROM auth.erasure_answer a WHERE a.context = $1
+        """,
+        schema,
+    )
+    return [
+        Answer(
+            schema,
+            frozenset(workspaces),
+            frozenset(one["table"] for one in json.loads(erased)),
+            {one["table"]: one["rows"] for one in json.loads(kept) if one["rows"] is not None},
+        )
+        for workspaces, erased, kept in rows
+    ]

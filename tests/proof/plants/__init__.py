@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.proof.plants import aggregates, audit, delivery, effects, ledger, orders, rest, roles, tenancy
+from tests.proof.plants import aggregates, audit, delivery, effects, erasures, ledger, orders, rest, roles, tenancy
 
 PLANTS = (
     *delivery.PLANTS,
@@ -13,5 +13,6 @@ PLANTS = (
     *tenancy.PLANTS,
     *roles.PLANTS,
     *audit.PLANTS,
+    *erasures.PLANTS,
     *rest.PLANTS,
 )

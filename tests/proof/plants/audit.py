@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.proof.plants.plant import in_database
 
-_ONE = "(SELECT tenant_id FROM auth.audit_chain ORDER BY tenant_id LIMIT 1)"
+_ONE = "(SELECT tenant_id FROM auth.audit_chain WHERE last_sequence > 1 ORDER BY tenant_id LIMIT 1)"
 
 PLANTS = (
     in_database(
