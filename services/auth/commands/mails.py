@@ -95,6 +95,13 @@ class Due:
     cause: Cause
 
 
+async def lock_addressees(tx: Tx, whom: Sequence[UUID | str]) -> None:
+    """Lock people by their ids or addresses, in one order. Needs a worker's transaction."""
+    await users.lock_those(
+        tx, [one for one in whom if isinstance(one, UUID)], [one for one in whom if isinstance(one, str)]
+    )
+
+
 async def write_to_each(tx: Tx, template: MailTemplate, due: Sequence[Due]) -> None:
     """Write to people what happened in some workspace; their mail is of their home. Needs a worker's transaction."""
     people = await users.lock_all(tx, [one.user_id for one in due])
