@@ -21,7 +21,7 @@ from libs.schema.privacy import PersonalDataErased
 from services.auth.certificates import sign_certificate
 from services.auth.commands.accounts import hindrance_to_leave
 from services.auth.commands.acts import tell_of_user
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import Mailing, write_to
 from services.auth.commands.privacy_terms import Terms
 from services.auth.commands.sessions import end_sessions
 from services.auth.commands.signing_keys import signing_key
@@ -45,9 +45,7 @@ class Erasing:
     terms: Terms
 
 
-async def request_erasure(
-    tx: Tx, mailing: Mailing, home_id: UUID, user_id: UUID, waiting: timedelta, origin: Origin
-) -> Erasure:
+async def request_erasure(tx: Tx, home_id: UUID, user_id: UUID, waiting: timedelta, origin: Origin) -> Erasure:
     """Let a person wait for their erasure; a second wish changes nothing about the first.
 
     Raises Conflict for the last super admin.
@@ -62,19 +60,19 @@ async def request_erasure(
     tx.add(erasure)
     await tx.flush()
     tx.publish(erasure, *erasure.request(tx.now))
-    mailing.tell(tx, user, MailTemplate.ERASURE_REQUESTED)
+    write_to(tx, user, MailTemplate.ERASURE_REQUESTED)
     tell_of_user(tx, "erasure.requested", user, origin)
     return erasure
 
 
-async def cancel_erasure(tx: Tx, mailing: Mailing, user_id: UUID, origin: Origin) -> None:
+async def cancel_erasure(tx: Tx, user_id: UUID, origin: Origin) -> None:
     """Let a person stay, whether they wanted to go or not. Raises Conflict when it is too late."""
     user = await users.lock_user(tx, user_id)
     erasure = await erasures.lock_open(tx, user_id)
     if erasure is None:
         return
     tx.publish(erasure, *erasure.cancel(tx.now))
-    mailing.tell(tx, user, MailTemplate.ERASURE_CANCELLED)
+    write_to(tx, user, MailTemplate.ERASURE_CANCELLED)
     tell_of_user(tx, "erasure.cancelled", user, origin)
 
 

@@ -51,12 +51,8 @@ class Mailing:
             ),
         )
 
-    def tell(self, tx: Tx, user: User, template: MailTemplate) -> None:
-        """Write to a person, whose row `tx` has locked, what they should know."""
-        write_to(tx, user, template)
-
     def tell_last(self, tx: Tx, user: User, template: MailTemplate) -> bytes:
-        """The same, with a secret that works without an end; gives its hash."""
+        """Write to a person, whose row `tx` has locked, with a secret that works without an end; gives its hash."""
         mail_id = uuid7()
         tx.publish(user, _mail(user, mail_id, template, None, tx.now))
         return Ticket(user.default_workspace_id, mail_secret(self.key, mail_id)).digest
