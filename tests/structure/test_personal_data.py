@@ -123,6 +123,11 @@ def test_every_context_answers_and_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("name", names())
+def test_every_certificate_says_that_messages_are_kept_and_not_counted(name: str) -> None:
+    assert {table.name for table, _ in holdings_of(name).logged()} == {"event_log", "dead_letter"}
+
+
+@pytest.mark.parametrize("name", names())
 def test_whoever_waits_for_an_erasure_holds_nothing_else(name: str) -> None:
     context = load(name)
     before = preparations_of(context.handlers(context.settings.model_construct()))
