@@ -74,6 +74,8 @@ async def forget_erasures(tx: Tx, erased_before: datetime, limit: int) -> int:
         limit,
     )
     over = [row[0] for row in rows]
+    if not over:
+        return 0
     await tx.fetch("DELETE FROM auth.imported_person WHERE user_id = ANY($1::uuid[])", over)
     await tx.fetch(
         "DELETE FROM auth.erasure_answer WHERE erasure_id IN "
