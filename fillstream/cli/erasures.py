@@ -15,7 +15,6 @@ from libs.kit.acts import Origin
 from libs.kit.db import Tx, database
 from libs.kit.errors import Rejected
 from services.auth.commands.erasures import request_erasure
-from services.auth.commands.mails import Mailing
 from services.auth.queries import privacy
 from services.auth.repository import users
 from services.auth.settings import Settings
@@ -29,7 +28,7 @@ def list_(
 ) -> None:
     """Who was erased, by ids: what has to be done again after an older backup was restored."""
 
-    async def work(tx: Tx, _settings: Settings) -> str:
+    async def work(tx: Tx) -> str:
         found = await privacy.erasures_since(tx, tx.now - timedelta(days=days))
         return "\n".join(f"{one.id}  user {one.user_id}  {one.state}  {one.updated_at:%Y-%m-%d %H:%M}" for one in found)
 
@@ -40,7 +39,7 @@ def list_(
 def certificate(erasure_id: Annotated[UUID, typer.Argument(help="the erasure")]) -> None:
     """Print the signed certificate of an erasure; ends with 1 as long as a context has not answered."""
 
-    async def work(tx: Tx, _settings: Settings) -> str:
+    async def work(tx: Tx) -> str:
         found = await privacy.erasure_of_id(tx, erasure_id)
         return found.certificate or fail(f"the erasure is {found.state.lower()}: there is no certificate yet")
 
@@ -51,21 +50,20 @@ def certificate(erasure_id: Annotated[UUID, typer.Argument(help="the erasure")])
 def begin(user_id: Annotated[UUID, typer.Argument(help="the person")]) -> None:
     """Erase a person without a time to think again, as after restoring a backup that is older than their erasure."""
 
-    async def work(tx: Tx, settings: Settings) -> str:
+    async def work(tx: Tx) -> str:
         home_id = (await users.get(tx, user_id)).default_workspace_id
-        made = await request_erasure(tx, Mailing.of(settings), home_id, user_id, timedelta(0), Origin())
+        made = await request_erasure(tx, home_id, user_id, timedelta(0), Origin())
         return f"erasure {made.id} begins at {made.due_at:%Y-%m-%d %H:%M} UTC"
 
     _in_auth(work)
 
 
-def _in_auth(work: Callable[[Tx, Settings], Awaitable[str]]) -> None:
+def _in_auth(work: Callable[[Tx], Awaitable[str]]) -> None:
     async def there(where: Installation) -> None:
-        settings = where.settings(Settings)
-        async with database(settings, "auth") as db:
+        async with database(where.settings(Settings), "auth") as db:
             try:
                 async with db.work() as tx:
-                    done = await work(tx, settings)
+                    done = await work(tx)
             except Rejected as error:
                 fail(error.detail)
         typer.echo(done)

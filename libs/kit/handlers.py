@@ -31,8 +31,8 @@ class Handler(Generic[E]):
 
     event: type[E]
     function: HandlerFunction[E]
-    before: Preparation | None = None
-    """Takes the locks that events of several kinds want, in one order: handlers one by one would take them in any."""
+    before: tuple[Preparation, ...] = ()
+    """Take the locks that events of several kinds want, in one order: handlers one by one would take them in any."""
     order: Order = Order.OF_KEY
 
     async def __call__(self, tx: Tx, envelopes: Sequence[Envelope[E]]) -> None:
@@ -40,7 +40,7 @@ class Handler(Generic[E]):
         await self.function(tx, envelopes)
 
 
-def on(event: type[E], before: Preparation | None = None) -> Callable[[HandlerFunction[E]], Handler[E]]:
+def on(event: type[E], *before: Preparation) -> Callable[[HandlerFunction[E]], Handler[E]]:
     """Make a function the handler of one kind of event."""
 
     def decorate(function: HandlerFunction[E]) -> Handler[E]:
@@ -60,6 +60,11 @@ def on_each(event: type[E]) -> Callable[[HandlerFunction[E]], Handler[E]]:
 
 Handlers = Sequence[Handler[Any]]
 """Handlers of different events; each is called with its own kind alone."""
+
+
+def preparations_of(handlers: Handlers) -> tuple[Preparation, ...]:
+    """All that the handlers name, each once, in the order in which they name it first: whatever a batch begins with."""
+    return tuple(dict.fromkeys(before for handler in handlers for before in handler.before))
 
 
 def topics_of(handlers: Handlers) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import Database, Tx
 from libs.kit.dead_letters import Burial, Key, Record, any_dead, bury, key_of, parked_keys, place_of, resolved_places
-from libs.kit.handlers import Handler, Handlers, Preparation, unordered_topics
+from libs.kit.handlers import Handler, Handlers, preparations_of, unordered_topics
 from libs.kit.metrics import EVENT_SECONDS, EVENTS_CONSUMED
 from libs.kit.waves import waves
 from libs.schema.event import DomainEvent, Envelope
@@ -41,6 +41,7 @@ class Inbox:
         self.db = db
         self._handlers: dict[type[DomainEvent], Handler[DomainEvent]] = {h.event: h for h in handlers}
         self._families = frozenset(event.family() for event in self._handlers)
+        self._preparations = preparations_of(handlers)
         self._unordered = unordered_topics(handlers)
         if len(self._handlers) != len(handlers):
             msg = f"{db.schema} has two handlers for one event"
@@ -143,13 +144,11 @@ class Inbox:
         return len(new)
 
     async def _prepare(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> None:
-        concerned: dict[Preparation, list[Envelope[DomainEvent]]] = {}
-        for envelope in envelopes:
-            before = self._handlers[type(envelope.event)].before
-            if before is not None:
-                concerned.setdefault(before, []).append(envelope)
-        for before, those in concerned.items():
-            await before(tx, those)
+        """Take locks in one order for all batches: in that of their events, two batches could wait for each other."""
+        for before in self._preparations:
+            concerned = [one for one in envelopes if before in self._handlers[type(one.event)].before]
+            if concerned:
+                await before(tx, concerned)
 
     async def _register(self, tx: Tx, envelopes: Sequence[Envelope[DomainEvent]]) -> list[Envelope[DomainEvent]]:
         if not envelopes:

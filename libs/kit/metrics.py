@@ -31,5 +31,10 @@ OUTBOX_DEPTH = Gauge("fillstream_outbox_depth", "Events that wait for the relay.
 OUTBOX_AGE_SECONDS = Gauge("fillstream_outbox_age_seconds", "Age of the oldest waiting event.", ("context",))
 CONSUMER_LAG = Gauge("fillstream_consumer_lag", "Records behind the end of the topics.", ("context", "topic"))
 DEAD_LETTERS = Gauge("fillstream_dead_letters", "Dead and parked events that nobody has resolved.", ("context",))
+STEPS_PUT_OFF = Counter(
+    "fillstream_steps_put_off_total",
+    "Times that a task could not do one thing, such as an export or an erasure, and put it off.",
+    ("context", "step"),
+)
 POOL_IN_USE = Gauge("fillstream_database_connections_in_use", "Connections taken from a pool.", ("context", "role"))
 POOL_SIZE = Gauge("fillstream_database_connections_max", "Connections that a pool may open.", ("context", "role"))

@@ -62,7 +62,7 @@ async def _tasks(db: Database, parts: Parts, settings: Settings) -> AsyncIterato
         kyc_expiry(db, settings.auth_kyc_expiry_seconds) as expiry,
         forgetting(db, Memory.of(settings), settings.auth_forgetting_seconds) as forgetting_,
         audit_heads(db, parts.issuing, settings.auth_audit_head_seconds) as heads,
-        data_exports(db, parts.encryption, parts.mailing, parts.terms, every) as exports,
+        data_exports(db, parts.encryption, parts.terms, every) as exports,
         erasures(db, erasing, every) as erasures_,
     ):
         yield expiry, forgetting_, heads, exports, erasures_

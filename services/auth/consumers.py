@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
+from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on, on_each
@@ -26,7 +27,7 @@ from libs.schema.event import Envelope
 from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalDataErased
 from libs.schema.workspaces import MemberRemoved, MemberRoleChanged, WorkspacePolicyChanged
 from services.auth.commands import access, audit, erasures, exports, passwords
-from services.auth.commands.mails import Due, Mailing, write_to_each
+from services.auth.commands.mails import Due, Mailing, lock_addressees, write_to_each
 from services.auth.commands.passwords import Asked
 from services.auth.commands.tiers import change_tiers
 from services.auth.model import HELPERS, SCOPES_OF_ROLE, Role, SecurityAct
@@ -147,13 +148,26 @@ async def end_access_of_deleted(tx: Tx, told: Sequence[Envelope[UserDeleted]]) -
         access.end_everywhere(tx, one.event.workspace_id, one.event.user_id, one.follow())
 
 
-@on(ApiKeyCreated)
+async def lock_people(
+    tx: Tx, told: Sequence[Envelope[PasswordResetRequested | ApiKeyCreated | SupportEntered]]
+) -> None:
+    """Whoever is to be written to is locked first, all in one order: events name them in any."""
+    await lock_addressees(tx, [_addressee(one.event) for one in told])
+
+
+def _addressee(event: PasswordResetRequested | ApiKeyCreated | SupportEntered) -> UUID | str:
+    if isinstance(event, PasswordResetRequested):
+        return event.email
+    return event.user_id if isinstance(event, ApiKeyCreated) else event.on_behalf_of
+
+
+@on(ApiKeyCreated, lock_people)
 async def write_of_keys(tx: Tx, made: Sequence[Envelope[ApiKeyCreated]]) -> None:
     """Whoever gets a key that they did not ask for hears of it."""
     await write_to_each(tx, MailTemplate.API_KEY_CREATED, [Due(one.event.user_id, one.follow()) for one in made])
 
 
-@on(SupportEntered)
+@on(SupportEntered, lock_people)
 async def write_of_visits(tx: Tx, entered: Sequence[Envelope[SupportEntered]]) -> None:
     """Whoever let support in hears that it came."""
     due = [Due(one.event.on_behalf_of, one.follow()) for one in entered]
@@ -195,11 +209,12 @@ _ENDING_ACCESS = (
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
 
-    @on(PasswordResetRequested)
+    @on(PasswordResetRequested, lock_people)
     async def send_resets(tx: Tx, envelopes: Sequence[Envelope[PasswordResetRequested]]) -> None:
         """Whoever forgot a password gets a mail, if they are somebody."""
         asked = [Asked(e.event.email, e.follow()) for e in envelopes]
         await passwords.send_resets(tx, Mailing.of(settings), asked)
 
     forgetful = unless_erased(remember_tiers, keep_parts, keep_answers, write_of_keys, write_of_visits)
-    return (*_ENDING_ACCESS, record_acts, send_resets, note_erased, *forgetful)
+    # First what takes turns with erasures: whoever waits for one holds nobody meanwhile.
+    return (*forgetful, *_ENDING_ACCESS, record_acts, send_resets, note_erased)

@@ -8,23 +8,18 @@ from libs.kit.crypto.encryption import Encryption
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.recurring import recurring
-from services.auth.commands import exports
-from services.auth.commands.mails import Mailing
+from libs.kit.steps import take_steps
+from services.auth.commands.exports import steps
 from services.auth.commands.privacy_terms import Terms
 
 
 def data_exports(
-    db: Database, encryption: Encryption, mailing: Mailing, terms: Terms, every_seconds: float
+    db: Database, encryption: Encryption, terms: Terms, every_seconds: float
 ) -> AbstractAsyncContextManager[Probe]:
     """Do it in the background, at once and then every so often; several replicas share the work."""
 
     async def go_on() -> bool:
-        async with db.work() as tx:
-            asked = await exports.ask_contexts(tx, encryption)
-        async with db.work() as tx:
-            finished = await exports.finish_export(tx, mailing, terms.export)
-        async with db.work() as tx:
-            expired = await exports.expire_exports(tx)
-        return asked or finished or expired
+        await take_steps(db, steps(encryption, terms.export))
+        return False
 
     return recurring("data_exports", go_on, every_seconds)

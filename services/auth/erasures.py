@@ -7,19 +7,15 @@ from contextlib import AbstractAsyncContextManager
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.recurring import recurring
-from services.auth.commands.erasures import Erasing, certify_next, close_next, erase_next
+from libs.kit.steps import take_steps
+from services.auth.commands.erasures import Erasing, steps
 
 
 def erasures(db: Database, how: Erasing, every_seconds: float) -> AbstractAsyncContextManager[Probe]:
     """Do it in the background, at once and then every so often; several replicas share the work."""
 
     async def go_on() -> bool:
-        async with db.work() as tx:
-            closed = await close_next(tx, how)
-        async with db.work() as tx:
-            erased = await erase_next(tx, how)
-        async with db.work() as tx:
-            certified = await certify_next(tx, how.issuing)
-        return closed or erased or certified
+        await take_steps(db, steps(how))
+        return False
 
     return recurring("erasures", go_on, every_seconds)

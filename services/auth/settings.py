@@ -23,8 +23,10 @@ class Settings(KitSettings):
     """How long one login lasts at most, however often it is refreshed."""
     auth_sessions_kept_days: Annotated[int, Field(ge=1)] = 30
     """How long a session that ended or ran out is kept, with its refresh tokens, for whoever looks into an incident."""
+    auth_invitations_kept_days: Annotated[int, Field(ge=1)] = 30
+    """How long an invitation that was answered, taken back or ran out is kept, with the address that it went to."""
     auth_forgetting_seconds: Annotated[float, Field(gt=0)] = 3_600.0
-    """How often what is over is forgotten: such sessions, devices, mailed tokens, and failures that count no more."""
+    """How often what is over is forgotten: such sessions and invitations, devices, mailed tokens, failures that count no more."""
     auth_key_overlap_seconds: Annotated[int, Field(ge=0)] = 3_600
     """How long a signing key can still be checked with after another one has taken its place."""
     auth_key_lead_seconds: Annotated[int, Field(ge=0)] = 10

@@ -71,9 +71,10 @@ def handlers(settings: Settings) -> Handlers:
         await withdraw_orders(tx, venue, gone.workspace_ids, cause)
 
     return (
+        # First: whoever waits for an erasure holds no instrument meanwhile.
+        *unless_erased(remember_entitlements, remember_risk_settings, order_what_strategies_want),
         take_orders_for_it,
         fill_orders,
-        *unless_erased(remember_entitlements, remember_risk_settings, order_what_strategies_want),
         *answers(HOLDINGS, settings, withdraw),
     )
 

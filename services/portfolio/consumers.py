@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
 from libs.kit.personal_data.answers import answers
-from libs.kit.personal_data.erased import erased_among
+from libs.kit.personal_data.erased import erased_among, take_turns
 from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed
 from libs.schema.orders import AccountOpened, OrderFilled
@@ -18,7 +18,7 @@ from services.portfolio.positions import Trade
 from services.portfolio.settings import Settings
 
 
-@on(AccountOpened)
+@on(AccountOpened, take_turns)
 async def open_books(tx: Tx, accounts: Sequence[Envelope[AccountOpened]]) -> None:
     """An account gets its books; those of somebody who was erased are records without their words."""
     erased = await erased_among(tx, {envelope.tenant for envelope in accounts})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from httpx2 import AsyncClient, Response
 
-from libs.kit.db import Tx
 from libs.kit.outbox import OutboxRow
 from libs.kit.personal_data.parcels import Label
+from libs.kit.steps import take_steps
 from libs.schema.privacy import (
     HOLDERS,
     DataExportAnswered,
@@ -38,43 +37,54 @@ def how(auth: Running) -> Erasing:
     return Erasing(parts.encryption, parts.issuing, parts.mailing, parts.terms)
 
 
-async def _all(auth: Running, step: Callable[[Tx], Awaitable[bool]]) -> int:
+async def _all(auth: Running, name: str) -> int:
+    """Take a step with all that is due; gives how often. What fails raises."""
+    steps = (*erasures.steps(how(auth)), *exports.steps(how(auth).encryption, timedelta(days=7)))
+    [step] = [one for one in steps if one.name == name]
     done = 0
     while True:
         async with auth.db.work() as tx:
-            if not await step(tx):
-                return done
-            done += 1
+            which = await step.due(tx)
+        if which is None:
+            return done
+        async with auth.db.work() as tx:
+            await step.take(tx, which)
+        done += 1
+
+
+async def go_on(auth: Running) -> None:
+    """Do once what the task of erasures does."""
+    await take_steps(auth.db, erasures.steps(how(auth)))
 
 
 async def close(auth: Running) -> int:
     """Shut out everybody whose time has come; gives how many."""
-    return await _all(auth, lambda tx: erasures.close_next(tx, how(auth)))
+    return await _all(auth, "close_account")
 
 
 async def erase(auth: Running) -> int:
     """Erase everybody who was shut out long enough; gives how many."""
-    return await _all(auth, lambda tx: erasures.erase_next(tx, how(auth)))
+    return await _all(auth, "erase")
 
 
 async def certify(auth: Running) -> int:
     """Certify what everybody has answered; gives how many."""
-    return await _all(auth, lambda tx: erasures.certify_next(tx, how(auth).issuing))
+    return await _all(auth, "certify_erasure")
 
 
 async def ask_contexts(auth: Running) -> int:
     """Ask for everybody's exports; gives how many."""
-    return await _all(auth, lambda tx: exports.ask_contexts(tx, how(auth).encryption))
+    return await _all(auth, "ask_for_export")
 
 
 async def finish(auth: Running) -> int:
     """Let exports be ready that are complete; gives how many."""
-    return await _all(auth, lambda tx: exports.finish_export(tx, how(auth).mailing, timedelta(days=7)))
+    return await _all(auth, "finish_export")
 
 
 async def expire(auth: Running) -> int:
     """End exports that are old; gives how many."""
-    return await _all(auth, exports.expire_exports)
+    return await _all(auth, "expire_export")
 
 
 async def wish(client: AsyncClient, person: Person) -> dict[str, Any]:

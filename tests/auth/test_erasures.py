@@ -263,22 +263,22 @@ async def test_whoever_showed_who_they_are_long_ago_has_to_do_it_again(
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (401, "step-up-required")
 
 
-async def _erase_and_fail(auth: Running) -> None:
+async def _erase_and_fail(auth: Running, erasure_id: UUID) -> None:
     async with auth.db.work() as tx:
-        await erasures.erase_next(tx, how(auth))
+        await erasures.erase(tx, how(auth), erasure_id)
         raise ZeroDivisionError
 
 
 async def test_a_step_that_fails_is_as_if_it_had_never_begun(
     world: World, auth: Running, client: AsyncClient, ada: Person
 ) -> None:
-    await wish(client, ada)
+    asked = await wish(client, ada)
     await come(world)
     assert await close(auth) == 1
     await come(world)
 
     with pytest.raises(ZeroDivisionError):
-        await _erase_and_fail(auth)
+        await _erase_and_fail(auth, UUID(asked["id"]))
 
     [row] = await world.fetch('SELECT email FROM auth."user"')
     assert row[0] == EMAIL

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient
@@ -15,15 +17,28 @@ from services.auth.commands.logins import Lockout
 from services.auth.settings import Settings
 from tests.auth.builders import Person, a_person, log_in, refresh
 from tests.auth.devices import a_device
+from tests.auth.privacy import OTHERS, SELDOM, an_answer, certify, gone, wish
+from tests.auth.teams import invite
 from tests.world import Running, World, eventually
 
-MEMORY = Memory(failures=timedelta(minutes=15), sessions=timedelta(days=30))
-KEPT = {"devices": 0, "mailed_tokens": 0, "login_guards": 0, "sessions": 0}
+MEMORY = Memory(
+    failures=timedelta(minutes=15),
+    sessions=timedelta(days=30),
+    invitations=timedelta(days=30),
+    erasures=timedelta(days=7 * 366),
+)
+KEPT = {"devices": 0, "mailed_tokens": 0, "login_guards": 0, "sessions": 0, "invitations": 0, "erasures": 0}
 
 
 async def forget(auth: Running) -> dict[str, int]:
     async with auth.db.work() as tx:
         return await leftovers.forget(tx, MEMORY)
+
+
+@pytest.fixture
+async def auth(world: World) -> AsyncIterator[Running]:
+    async with world.running("auth", auth_privacy_seconds=SELDOM) as running:
+        yield running
 
 
 @pytest.fixture
@@ -33,6 +48,7 @@ async def ada(client: AsyncClient) -> Person:
 
 async def test_what_is_in_use_stays(client: AsyncClient, auth: Running, ada: Person) -> None:
     device = await a_device(client)
+    assert (await invite(client, ada, "bob@example.com")).status_code == 201
     await log_in(client, password="not the password")
     await client.post("/v1/auth/logout", json={"refresh_token": (await log_in(client)).json()["refresh_token"]})
 
@@ -48,6 +64,9 @@ FAILED = "UPDATE auth.login_guard SET last_failed_at = now() - $1::interval"
 ENDED = "UPDATE auth.session SET ended_at = now() - $1::interval, ended_by = 'LOGOUT'"
 RUN_OUT = "UPDATE auth.session SET expires_at = now() - $1::interval"
 
+WITHDRAWN = "UPDATE auth.invitation SET settled_at = now() - $1::interval, state = 'REVOKED'"
+UNANSWERED = "UPDATE auth.invitation SET expires_at = now() - $1::interval"
+
 
 @pytest.mark.parametrize(
     ("kind", "aging", "age", "goes"),
@@ -62,6 +81,10 @@ RUN_OUT = "UPDATE auth.session SET expires_at = now() - $1::interval"
         ("sessions", ENDED, timedelta(days=31), True),
         ("sessions", RUN_OUT, timedelta(days=29), False),
         ("sessions", RUN_OUT, timedelta(days=31), True),
+        ("invitations", WITHDRAWN, timedelta(days=29), False),
+        ("invitations", WITHDRAWN, timedelta(days=31), True),
+        ("invitations", UNANSWERED, timedelta(days=29), False),
+        ("invitations", UNANSWERED, timedelta(days=31), True),
     ],
 )
 async def test_what_is_over_goes_when_it_has_been_for_long_enough(
@@ -69,6 +92,7 @@ async def test_what_is_over_goes_when_it_has_been_for_long_enough(
 ) -> None:
     await a_device(client)
     await log_in(client, password="not the password")
+    assert (await invite(client, ada, "bob@example.com")).status_code == 201
     table = aging.split()[1]
     count = len(await world.fetch(f"SELECT FROM {table}"))
     await world.fetch(aging, age)
@@ -79,6 +103,42 @@ async def test_what_is_over_goes_when_it_has_been_for_long_enough(
     assert forgotten == KEPT | ({kind: count} if goes else {})
     assert len(await world.fetch(f"SELECT FROM {table}")) == (0 if goes else count)
     assert bool(await world.fetch("SELECT FROM auth.refresh_token")) is not (kind == "sessions" and goes)
+
+
+PROOFS = ("erasure", "erasure_answer", "imported_person")
+
+
+async def _proofs(world: World, person: Person) -> set[str]:
+    """The tables that keep something of what proves somebody's erasure."""
+    home = UUID(person.workspace_id)
+    return {table for table in PROOFS if await world.fetch(f"SELECT FROM auth.{table} WHERE tenant_id = $1", home)}
+
+
+@pytest.mark.parametrize(("days", "goes"), [(7 * 366 - 1, False), (7 * 366 + 1, True)])
+async def test_the_proof_of_an_erasure_goes_on_the_day_that_its_certificate_names(
+    client: AsyncClient, world: World, auth: Running, ada: Person, days: int, *, goes: bool
+) -> None:
+    bob = await a_person(client, email="bob@example.com")
+    for one in (ada, bob):
+        await world.fetch(
+            "INSERT INTO auth.imported_person (tenant_id, user_id, line_digest) VALUES ($1, $2, sha256($3))",
+            UUID(one.workspace_id), UUID(one.user_id), one.user_id.encode(),
+        )  # fmt: skip
+    erasure_id = await gone(world, auth, client, ada)
+    await wish(client, bob)
+    for name in OTHERS:
+        await world.publish(an_answer(erasure_id, name))
+    await world.settled("auth")
+    assert await certify(auth) == 1
+    await world.fetch(
+        "UPDATE auth.erasure SET erased_at = now() - make_interval(days => $1) WHERE erased_at IS NOT NULL", days
+    )
+
+    forgotten = await forget(auth)
+
+    assert forgotten["erasures"] == (1 if goes else 0)
+    assert await _proofs(world, ada) == (set() if goes else set(PROOFS))
+    assert await _proofs(world, bob) == {"erasure", "imported_person"}
 
 
 async def test_what_somebody_works_on_is_left_for_the_next_time(

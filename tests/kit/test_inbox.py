@@ -281,3 +281,25 @@ async def test_a_preparation_sees_all_that_it_is_for_before_the_first_handler_ru
     # What was handled before is prepared for no more.
     await inbox.take([delivered(bar)])
     assert said == ["prepare OrderFilled, BarClosed", "1 fills", "1 bars"]
+
+
+async def test_what_comes_before_handlers_comes_in_one_order_whatever_came_first(db: Database) -> None:
+    called: list[tuple[str, int]] = []
+
+    async def first(_tx: Tx, told: Sequence[Envelope[DomainEvent]]) -> None:
+        called.append(("first", len(told)))
+
+    async def second(_tx: Tx, told: Sequence[Envelope[DomainEvent]]) -> None:
+        called.append(("second", len(told)))
+
+    @on(BarClosed, first, second)
+    async def bars(_tx: Tx, _told: Sequence[Envelope[BarClosed]]) -> None:
+        called.append(("bars", 0))
+
+    @on(OrderFilled, second)
+    async def fills(_tx: Tx, _told: Sequence[Envelope[OrderFilled]]) -> None:
+        called.append(("fills", 0))
+
+    batch = [delivered(a_row(a_fill(), tenant=True)), delivered(a_row(a_bar()))]
+    await Inbox(db, (bars, fills)).take(batch)
+    assert called == [("first", 1), ("second", 2), ("fills", 0), ("bars", 0)]

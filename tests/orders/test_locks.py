@@ -10,6 +10,7 @@ from fillstream.contexts import load
 from libs.kit.codec import headers_of
 from libs.kit.inbox import Inbox, read
 from libs.kit.outbox import OutboxRow
+from libs.kit.personal_data.erased import erase_alone
 from services.orders.repository import accounts, markets
 from tests.orders.builders import VENUE, a_bar, a_signal, day, told
 from tests.orders.conftest import Workspace
@@ -46,4 +47,23 @@ async def test_a_batch_of_signals_and_bars_does_not_deadlock_with_an_order(works
         taking = asyncio.create_task(inbox.take(batch))
         await eventually(the_batch_waits)
         assert await accounts.lock_books(order, VENUE, [UUID(workspace.account_id)])
+    await taking
+
+
+async def test_a_batch_that_waits_for_an_erasure_holds_no_instrument_meanwhile(
+    workspace: Workspace, world: World
+) -> None:
+    """An erasure is at work, and has bars to look at afterwards; the batch has a signal and a bar, too."""
+    inbox = Inbox(workspace.running.db, load("orders").handlers(world.settings_of("orders")))
+    signal = world.envelope(a_signal(day(1)), tenant_id=workspace.tenant_id)
+    batch = [read(record(row)) for row in (world.envelope(told(a_bar(day(2)))), signal)]
+
+    async def the_batch_waits() -> None:
+        assert await world.fetch("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+    async with workspace.running.db.work() as erasing:
+        await erase_alone(erasing)
+        taking = asyncio.create_task(inbox.take(batch))
+        await eventually(the_batch_waits)
+        await markets.lock(erasing, ["AAPL", "IBM"])
     await taking

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
 from libs.kit.ids import uuid7
+from libs.kit.personal_data.answers import erase_holdings
 from libs.schema.privacy import PersonalDataErased, UserErased
 from libs.schema.values import Side
+from services.portfolio.personal_data import HOLDINGS
+from services.portfolio.repository import lock_books
 from tests.portfolio.builders import a_bar, a_fill, an_account, day
 from tests.portfolio.conftest import Desk
-from tests.world import World
+from tests.world import World, eventually
 
 
 def a_farewell(desk: Desk) -> UserErased:
@@ -30,3 +37,23 @@ async def test_what_comes_late_is_posted_and_says_nothing_of_anybody(desk: Desk,
     [answer] = await world.expect(PersonalDataErased, 1)
     assert {held.table: held.rows for held in answer.event.erased}["equity_point"] == 1
     assert {kept.table: kept.rows for kept in answer.event.kept}["journal_entry"] == 1
+
+
+async def test_an_erasure_locks_books_in_the_order_in_which_fills_do(desk: Desk, world: World) -> None:
+    """The one with the smaller id was made later, so that it stands behind the other in the table."""
+    smaller = UUID(int=1)
+    await desk.receives(an_account(smaller))
+
+    async def erase() -> None:
+        async with desk.running.db.work() as tx:
+            await erase_holdings(tx, HOLDINGS, a_farewell(desk), timedelta(days=1), tx.cause)
+
+    async def waits() -> None:
+        assert await world.fetch("SELECT FROM pg_locks WHERE NOT granted")
+
+    async with desk.running.db.work() as fills:
+        await lock_books(fills, [smaller])
+        erasing = asyncio.create_task(erase())
+        await eventually(waits)
+        assert await lock_books(fills, [desk.account_id])
+    await erasing

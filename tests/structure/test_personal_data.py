@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Uuid
 
 from fillstream.contexts import load, names
+from libs.kit.handlers import preparations_of
+from libs.kit.personal_data.erased import take_turns
 from libs.kit.personal_data.holdings import (
     TRADING_RECORDS,
     Erased,
@@ -118,6 +120,18 @@ def test_every_context_answers_and_is_waited_for() -> None:
     answering = {name for name in names() if {DataExportRequested, UserErased} <= load(name).listens_to()}
     # Auth asks, and answers by its own tasks, which know how to open what is sealed.
     assert answering | {"auth"} == set(names()) == set(HOLDERS)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_certificate_says_that_messages_are_kept_and_not_counted(name: str) -> None:
+    assert {table.name for table, _ in holdings_of(name).logged()} == {"event_log", "dead_letter"}
+
+
+@pytest.mark.parametrize("name", names())
+def test_whoever_waits_for_an_erasure_holds_nothing_else(name: str) -> None:
+    context = load(name)
+    before = preparations_of(context.handlers(context.settings.model_construct()))
+    assert before[0] is take_turns
 
 
 def a_context(**said: Holding) -> Holdings:

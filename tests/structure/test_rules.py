@@ -17,6 +17,7 @@ EDGES = {
     ("libs/kit/consumer.py", "_failure"): "whatever a handler raises: the events are tried one by one, and then buried",
     ("libs/kit/http/observe.py", "__call__"): "the edge of HTTP: what nobody expected is logged and becomes a problem",
     ("libs/kit/recurring.py", "_repeat"): "whatever a task raises: the process has other work, and it is tried again",
+    ("libs/kit/steps.py", "_take_one"): "whatever one thing raises: it is put off, and those behind it go on",
     ("libs/kit/retry.py", "_release"): "whatever a handler raises: the dead letter stays, with the new reason",
 }
 

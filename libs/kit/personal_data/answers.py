@@ -14,7 +14,7 @@ from libs.kit.dead_letters import forget_resolved
 from libs.kit.handlers import Handler, Handlers
 from libs.kit.model import Occurrence
 from libs.kit.personal_data import rows
-from libs.kit.personal_data.erased import erase_alone, remember
+from libs.kit.personal_data.erased import remember, take_turns
 from libs.kit.personal_data.holdings import Erased, Holdings, Kept, Subject
 from libs.kit.personal_data.parcels import PART_BYTES, Label
 from libs.kit.settings import Settings
@@ -54,7 +54,7 @@ def answers(holdings: Holdings, settings: Settings, first: First | None = None) 
                 await first(tx, subject_of(one.event), one.follow())
             await erase_holdings(tx, holdings, one.event, retention(settings), one.follow())
 
-    return (Handler(DataExportRequested, tell), Handler(UserErased, erase, erase_alone))
+    return (Handler(DataExportRequested, tell), Handler(UserErased, erase, (take_turns,)))
 
 
 def retention(settings: Settings) -> timedelta:

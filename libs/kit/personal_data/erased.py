@@ -17,6 +17,7 @@ from sqlalchemy import Column, DateTime, MetaData, Table, Uuid
 from libs.kit.db import Tx
 from libs.kit.handlers import Handler, Handlers
 from libs.schema.event import Envelope
+from libs.schema.privacy import UserErased
 
 _LOCK = "hashtextextended(current_schema() || '.erased_workspace', 0)"
 
@@ -32,9 +33,25 @@ def add_erased_workspaces(metadata: MetaData) -> None:
     )
 
 
-async def erase_alone(tx: Tx, _told: Sequence[Envelope[Any]] = ()) -> None:
+async def take_turns(tx: Tx, told: Sequence[Envelope[Any]]) -> None:
+    """Let a batch through, or let it erase alone if it has to. What comes before all handlers that depend on it.
+
+    Named before whatever else takes locks: an erasure that is at work wants rows, so nobody who waits for it may hold one.
+    """
+    if any(isinstance(one.event, UserErased) for one in told):
+        # At once: of two that were let through and want to be alone, each would wait for the other.
+        await erase_alone(tx)
+        return
+    await _go_through(tx)
+
+
+async def erase_alone(tx: Tx) -> None:
     """Wait until no handler that was let through is at work, and let none through before this transaction ends."""
     await tx.fetch(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+async def _go_through(tx: Tx) -> None:
+    await tx.fetch(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
 
 
 async def remember(tx: Tx, workspace_ids: Collection[UUID], erasure_id: UUID) -> None:
@@ -53,7 +70,7 @@ async def erased_among(tx: Tx, workspace_ids: Collection[UUID]) -> frozenset[UUI
     if not workspace_ids:
         return frozenset()
     # A statement of its own: the next one has to see what whoever held the lock has done.
-    await tx.fetch(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
+    await _go_through(tx)
     rows = await tx.fetch(
         "SELECT tenant_id FROM erased_workspace WHERE tenant_id = ANY($1::uuid[])", list(workspace_ids)
     )
@@ -72,4 +89,4 @@ def _unless_erased(handler: Handler[Any]) -> Handler[Any]:
         if left:
             await handler(tx, left)
 
-    return replace(handler, function=handle)
+    return replace(handler, function=handle, before=(take_turns, *handler.before))

@@ -95,7 +95,7 @@ _MESSAGES: Mapping[str, Holding] = MappingProxyType({
     "inbox": NotPersonal("ids of events that were handled"),
     "dead_letter": Logged(
         "messages that could not be handled, until an operator has resolved them: GDPR, Art. 6(1)(f); what they say is "
-        "forgotten when they have been resolved for as long as messages are kept"
+        "forgotten when they have been resolved for as long as messages are kept; one that nobody resolves stays longer"
     ),
     "idempotency_key": Erased(withheld=frozenset({"request_hash"})),
     "rate_limit": NotPersonal("digests of who asked, for hours"),

@@ -39,10 +39,9 @@ async def lines(
     shown = [column for column in table.columns if column.name not in holding.withheld | set(sealed.columns)]
     plain = ", ".join(f"{_value(column)} AS {_quoted(column.name)}" for column in shown)
     extra = "".join(f", t.{_quoted(name)}" for name in (sealed.row, "tenant_id", *sealed.columns) if sealed.columns)
-    order = ", ".join(f"t.{_quoted(column.name)}" for column in table.primary_key.columns)
     cursor = await tx.driver.cursor(
         f"SELECT (SELECT row_to_json(r)::text FROM (SELECT {plain}) r){extra} "
-        f"FROM {_name(table)} t WHERE {_whose(holding)} ORDER BY {order}",
+        f"FROM {_name(table)} t WHERE {_whose(holding)} ORDER BY {_order(table)}",
         subject.ids,
     )
     while rows := await cursor.fetch(ROWS_AT_ONCE):
@@ -106,6 +105,10 @@ async def delete(tx: Tx, table: Table, holding: Personal, subject: Subject) -> i
 
 async def blank(tx: Tx, table: Table, holding: Kept, subject: Subject) -> None:
     """Take out of somebody's rows what they wrote in their own words; their locks are held until the transaction ends."""
+    # In one order, as all who lock several rows of a table.
+    await tx.fetch(
+        f"SELECT FROM {_name(table)} t WHERE {_whose(holding)} ORDER BY {_order(table)} FOR UPDATE", subject.ids
+    )
     changes = ", ".join(f"{_quoted(name)} = ${number}" for number, name in enumerate(holding.blanked, start=2))
     await tx.fetch(
         f"UPDATE {_name(table)} t SET {changes} WHERE {_whose(holding)}", subject.ids, *holding.blanked.values()
@@ -114,6 +117,10 @@ async def blank(tx: Tx, table: Table, holding: Kept, subject: Subject) -> None:
 
 def _whose(holding: Personal) -> str:
     return "(" + " OR ".join(f"t.{_quoted(name)} = ANY($1::uuid[])" for name in holding.owners) + ")"
+
+
+def _order(table: Table) -> str:
+    return ", ".join(f"t.{_quoted(column.name)}" for column in table.primary_key.columns)
 
 
 def _name(table: Table) -> str:

@@ -69,9 +69,7 @@ async def ask_for_erasure(
     """Be erased after some time to think again. Refused while others are in a workspace that the caller owns."""
     await _refuse_while_others_depend(db, somebody)
     async with db.transaction(somebody.home_id, cause) as tx:
-        erasure = await request_erasure(
-            tx, parts.mailing, somebody.home_id, somebody.user_id, parts.terms.waiting, origin
-        )
+        erasure = await request_erasure(tx, somebody.home_id, somebody.user_id, parts.terms.waiting, origin)
         return ErasureOut.of(erasure)
 
 
@@ -84,10 +82,10 @@ async def pending_erasure(somebody: Somebody, db: Db) -> PendingOut:
 
 
 @router.delete("/v1/me/erasure", status_code=204, dependencies=[per_user("mail")])
-async def stay(somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> Response:
+async def stay(somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Stay after all."""
     async with db.transaction(somebody.home_id, cause) as tx:
-        await cancel_erasure(tx, parts.mailing, somebody.user_id, origin)
+        await cancel_erasure(tx, somebody.user_id, origin)
     return Response(status_code=204)
 
 

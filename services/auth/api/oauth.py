@@ -218,7 +218,7 @@ async def _refresh(text: str, asked: _Asked) -> sessions.Tokens | Refusal:
     parts = asked.parts
     try:
         async with asked.db.transaction(presented.home_id, asked.cause) as tx:
-            tokens = await sessions.continue_session(tx, parts.issuing, parts.mailing, presented, asked.origin)
+            tokens = await sessions.continue_session(tx, parts.issuing, presented, asked.origin)
             return tokens or Refusal.INVALID_GRANT
     except sessions.NoLongerAMember:
         return Refusal.INVALID_GRANT

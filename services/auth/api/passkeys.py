@@ -129,9 +129,9 @@ async def rename_passkey(
 
 @router.delete("/v1/me/passkeys/{passkey_id}", status_code=204)
 async def remove_passkey(
-    passkey_id: UUID, somebody: FreshSomebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    passkey_id: UUID, somebody: FreshSomebody, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Take no answers of a passkey any more; 409 when it is the last factor of somebody who has to have one."""
     async with db.transaction(somebody.home_id, cause) as tx:
-        await passkeys.remove(tx, parts.mailing, somebody.user_id, passkey_id, origin)
+        await passkeys.remove(tx, somebody.user_id, passkey_id, origin)
     return Response(status_code=204)

@@ -74,7 +74,7 @@ async def change_password(
     new_hash = await parts.passwords.hash(wanted)
     async with db.transaction(somebody.home_id, cause) as tx:
         replaced = ChangedPassword(somebody.user_id, user.password_hash, new_hash)
-        changed = await passwords.change_password(tx, parts.mailing, replaced, origin, somebody.caller.session_id)
+        changed = await passwords.change_password(tx, replaced, origin, somebody.caller.session_id)
     if not changed:
         raise Conflict("the password was changed by another request meanwhile", slug="password-changed")
     return Response(status_code=204)
@@ -106,7 +106,7 @@ async def reset_password(
     )
     new_hash = await parts.passwords.hash(wanted)
     async with db.transaction(presented.home_id, cause) as tx:
-        done = await passwords.reset_password(tx, parts.mailing, presented, new_hash, origin)
+        done = await passwords.reset_password(tx, presented, new_hash, origin)
     if not done:
         raise spent()
     return Response(status_code=204)

@@ -91,27 +91,25 @@ async def confirm_totp(
     async with db.transaction(somebody.home_id, cause) as tx:
         user = await lock_user(tx, somebody.user_id)
         code = body.code.get_secret_value()
-        codes = await second_factors.confirm_totp(tx, parts.encryption, parts.mailing, user, code, origin)
+        codes = await second_factors.confirm_totp(tx, parts.encryption, user, code, origin)
     return RecoveryCodesOut(recovery_codes=[str(code) for code in codes])
 
 
 @router.delete("/v1/me/totp", status_code=204)
-async def remove_totp(
-    somebody: FreshSomebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
-) -> Response:
+async def remove_totp(somebody: FreshSomebody, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Log in without the application from now on; 409 when it is the last factor of somebody who has to have one."""
     async with db.transaction(somebody.home_id, cause) as tx:
         user = await lock_user(tx, somebody.user_id)
-        await second_factors.remove_totp(tx, parts.mailing, user, origin)
+        await second_factors.remove_totp(tx, user, origin)
     return Response(status_code=204)
 
 
 @router.post("/v1/me/recovery-codes", status_code=201)
 async def renew_recovery_codes(
-    somebody: FreshSomebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    somebody: FreshSomebody, db: Db, origin: RequestOrigin, cause: RequestCause
 ) -> RecoveryCodesOut:
     """New recovery codes; the old ones work no more."""
     async with db.transaction(somebody.home_id, cause) as tx:
         user = await lock_user(tx, somebody.user_id)
-        codes = await second_factors.renew_recovery_codes(tx, parts.mailing, user, origin)
+        codes = await second_factors.renew_recovery_codes(tx, user, origin)
     return RecoveryCodesOut(recovery_codes=[str(code) for code in codes])

@@ -190,7 +190,7 @@ async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: RequestOrigi
     """
     presented = Ticket.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
-        tokens = await sessions.continue_session(tx, parts.issuing, parts.mailing, presented, origin)
+        tokens = await sessions.continue_session(tx, parts.issuing, presented, origin)
     if tokens is None:
         raise Unauthenticated(SPENT)
     return TokensOut.of(tokens)
@@ -201,7 +201,7 @@ async def switch(body: SwitchIn, db: Db, parts: AllParts, origin: RequestOrigin,
     """Exchange a refresh token, once, for tokens for another workspace of yours. A second use ends the session."""
     presented = Ticket.parse(body.refresh_token.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
-        tokens = await sessions.switch_session(tx, parts.issuing, parts.mailing, presented, body.workspace_id, origin)
+        tokens = await sessions.switch_session(tx, parts.issuing, presented, body.workspace_id, origin)
     if tokens is None:
         raise Unauthenticated(SPENT)
     return TokensOut.of(tokens)

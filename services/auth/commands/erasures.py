@@ -15,12 +15,13 @@ from libs.kit.db import Tx
 from libs.kit.logging import logger
 from libs.kit.personal_data.answers import erase_holdings
 from libs.kit.personal_data.erased import erase_alone
+from libs.kit.steps import Step
 from libs.schema.auth import AccessRevoked, MailTemplate, SessionEnd
 from libs.schema.privacy import PersonalDataErased
 from services.auth.certificates import sign_certificate
 from services.auth.commands.accounts import hindrance_to_leave
 from services.auth.commands.acts import tell_of_user
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import Mailing, write_to
 from services.auth.commands.privacy_terms import Terms
 from services.auth.commands.sessions import end_sessions
 from services.auth.commands.signing_keys import signing_key
@@ -44,9 +45,7 @@ class Erasing:
     terms: Terms
 
 
-async def request_erasure(
-    tx: Tx, mailing: Mailing, home_id: UUID, user_id: UUID, waiting: timedelta, origin: Origin
-) -> Erasure:
+async def request_erasure(tx: Tx, home_id: UUID, user_id: UUID, waiting: timedelta, origin: Origin) -> Erasure:
     """Let a person wait for their erasure; a second wish changes nothing about the first.
 
     Raises Conflict for the last super admin.
@@ -61,55 +60,72 @@ async def request_erasure(
     tx.add(erasure)
     await tx.flush()
     tx.publish(erasure, *erasure.request(tx.now))
-    mailing.tell(tx, user, MailTemplate.ERASURE_REQUESTED)
+    write_to(tx, user, MailTemplate.ERASURE_REQUESTED)
     tell_of_user(tx, "erasure.requested", user, origin)
     return erasure
 
 
-async def cancel_erasure(tx: Tx, mailing: Mailing, user_id: UUID, origin: Origin) -> None:
+async def cancel_erasure(tx: Tx, user_id: UUID, origin: Origin) -> None:
     """Let a person stay, whether they wanted to go or not. Raises Conflict when it is too late."""
     user = await users.lock_user(tx, user_id)
     erasure = await erasures.lock_open(tx, user_id)
     if erasure is None:
         return
     tx.publish(erasure, *erasure.cancel(tx.now))
-    mailing.tell(tx, user, MailTemplate.ERASURE_CANCELLED)
+    write_to(tx, user, MailTemplate.ERASURE_CANCELLED)
     tell_of_user(tx, "erasure.cancelled", user, origin)
 
 
-async def close_next(tx: Tx, how: Erasing) -> bool:
-    """Shut out the next person who has waited long enough; whether there was one. Needs a worker's transaction."""
-    user_id = await erasures.due(tx, ErasureState.WAITING)
-    if user_id is None:
-        return False
-    user = await users.lock_user(tx, user_id)
-    erasure = await erasures.lock_open(tx, user_id)
-    if erasure is None or not erasure.is_due(ErasureState.WAITING, tx.now):
-        return True
+def steps(how: Erasing) -> tuple[Step, ...]:
+    """What becomes of erasures by themselves. None waits for another: each step has its own."""
+
+    async def due_to_close(tx: Tx) -> UUID | None:
+        return await erasures.due(tx, ErasureState.WAITING)
+
+    async def due_to_erase(tx: Tx) -> UUID | None:
+        return await erasures.due(tx, ErasureState.CLOSED)
+
+    async def close_(tx: Tx, erasure_id: UUID) -> None:
+        await close(tx, how, erasure_id)
+
+    async def erase_(tx: Tx, erasure_id: UUID) -> None:
+        await erase(tx, how, erasure_id)
+
+    async def certify_(tx: Tx, erasure_id: UUID) -> None:
+        await certify(tx, how.issuing, erasure_id)
+
+    return (
+        Step("close_account", due_to_close, close_, put_off),
+        Step("erase", due_to_erase, erase_, put_off),
+        Step("certify_erasure", erasures.answered_by_all, certify_, put_off),
+    )
+
+
+async def close(tx: Tx, how: Erasing, erasure_id: UUID) -> None:
+    """Shut out a person who has waited long enough. Needs a worker's transaction."""
+    user = await users.lock_user(tx, await erasures.person_of(tx, erasure_id))
+    erasure = await erasures.lock(tx, erasure_id)
+    if not erasure.is_due(ErasureState.WAITING, tx.now):
+        return
     if await hindrance_to_leave(tx, user) is not None:
         erasure.postpone(tx.now + _POSTPONED)
     elif await _workspaces(tx, erasure) is not None:
         erasure.close(how.mailing.tell_last(tx, user, MailTemplate.ACCOUNT_CLOSED), tx.now, how.terms.closing)
         tx.publish(user, *user.delete(tx.now))
         await _shut_out(tx, user)
-    return True
 
 
-async def erase_next(tx: Tx, how: Erasing) -> bool:
-    """Erase the next person who was shut out long enough; whether there was one. Needs a worker's transaction."""
-    user_id = await erasures.due(tx, ErasureState.CLOSED)
-    if user_id is None:
-        return False
+async def erase(tx: Tx, how: Erasing, erasure_id: UUID) -> None:
+    """Erase a person who was shut out long enough. Needs a worker's transaction."""
     # Before any row is locked: handlers that were let through may want the same rows.
     await erase_alone(tx)
-    user = await users.lock_user(tx, user_id)
-    erasure = await erasures.lock_open(tx, user_id)
-    if erasure is None or not erasure.is_due(ErasureState.CLOSED, tx.now):
-        return True
+    user = await users.lock_user(tx, await erasures.person_of(tx, erasure_id))
+    erasure = await erasures.lock(tx, erasure_id)
+    if not erasure.is_due(ErasureState.CLOSED, tx.now):
+        return
     workspace_ids = await _workspaces(tx, erasure)
     if workspace_ids is not None:
         await _erase(tx, how, user, erasure, workspace_ids)
-    return True
 
 
 async def _erase(tx: Tx, how: Erasing, user: User, erasure: Erasure, workspace_ids: tuple[UUID, ...]) -> None:
@@ -131,18 +147,21 @@ async def keep_answer(tx: Tx, told: PersonalDataErased) -> None:
     await erasures.insert_answer(tx, told)
 
 
-async def certify_next(tx: Tx, issuing: Issuing) -> bool:
-    """Sign the certificate of the next erasure that every context has answered; whether there was one. Needs a worker's."""
-    erasure_id = await erasures.answered_by_all(tx)
-    if erasure_id is None:
-        return False
+async def certify(tx: Tx, issuing: Issuing, erasure_id: UUID) -> None:
+    """Sign the certificate of an erasure that every context has answered. Needs a worker's transaction."""
     # Before the row is locked: the key service may take its time.
     key = await signing_key(tx, issuing)
     erasure = await erasures.lock(tx, erasure_id)
     if erasure.state == ErasureState.ERASED:
         answers = await erasures.answers(tx, erasure_id)
         erasure.certify(sign_certificate(key, erasure, answers, tx.now), tx.now)
-    return True
+
+
+async def put_off(tx: Tx, erasure_id: UUID) -> None:
+    """Let an erasure wait that something failed with, if it is still due. Needs a worker's transaction."""
+    erasure = await erasures.lock(tx, erasure_id)
+    if erasure.next_at <= tx.now:
+        erasure.put_off(tx.now)
 
 
 async def _workspaces(tx: Tx, erasure: Erasure) -> tuple[UUID, ...] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from libs.kit.db import Tx
+from libs.kit.personal_data.holdings import ACCOUNTABILITY
 from services.auth.model.login import CODES_REMEMBERED
 from services.auth.repository import leftovers
 from services.auth.settings import Settings
@@ -21,6 +22,9 @@ class Memory:
 
     failures: timedelta
     sessions: timedelta
+    invitations: timedelta
+    erasures: timedelta
+    """Proofs of erasures, as the certificates say."""
 
     @classmethod
     def of(cls, settings: Settings) -> Memory:
@@ -28,6 +32,8 @@ class Memory:
         return cls(
             max(timedelta(seconds=settings.auth_lock_seconds), CODES_REMEMBERED),
             timedelta(days=settings.auth_sessions_kept_days),
+            timedelta(days=settings.auth_invitations_kept_days),
+            ACCOUNTABILITY.kept_for,
         )
 
 
@@ -38,4 +44,6 @@ async def forget(tx: Tx, memory: Memory) -> dict[str, int]:
         "mailed_tokens": await leftovers.forget_mailed_tokens(tx, tx.now - _CODES, MAX_FORGOTTEN),
         "login_guards": await leftovers.forget_guards(tx, tx.now - memory.failures, MAX_FORGOTTEN),
         "sessions": await leftovers.forget_sessions(tx, tx.now - memory.sessions, MAX_FORGOTTEN),
+        "invitations": await leftovers.forget_invitations(tx, tx.now - memory.invitations, MAX_FORGOTTEN),
+        "erasures": await leftovers.forget_erasures(tx, tx.now - memory.erasures, MAX_FORGOTTEN),
     }

@@ -51,12 +51,8 @@ class Mailing:
             ),
         )
 
-    def tell(self, tx: Tx, user: User, template: MailTemplate) -> None:
-        """Write to a person, whose row `tx` has locked, what they should know."""
-        write_to(tx, user, template)
-
     def tell_last(self, tx: Tx, user: User, template: MailTemplate) -> bytes:
-        """The same, with a secret that works without an end; gives its hash."""
+        """Write to a person, whose row `tx` has locked, with a secret that works without an end; gives its hash."""
         mail_id = uuid7()
         tx.publish(user, _mail(user, mail_id, template, None, tx.now))
         return Ticket(user.default_workspace_id, mail_secret(self.key, mail_id)).digest
@@ -93,6 +89,13 @@ class Due:
 
     user_id: UUID
     cause: Cause
+
+
+async def lock_addressees(tx: Tx, whom: Sequence[UUID | str]) -> None:
+    """Lock people by their ids or addresses, in one order. Needs a worker's transaction."""
+    await users.lock_those(
+        tx, [one for one in whom if isinstance(one, UUID)], [one for one in whom if isinstance(one, str)]
+    )
 
 
 async def write_to_each(tx: Tx, template: MailTemplate, due: Sequence[Due]) -> None:

@@ -9,7 +9,6 @@ from libs.kit.acts import Origin
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, NotFound
 from services.auth.commands.challenges import Held, ask_passkey, hold, pose
-from services.auth.commands.mails import Mailing
 from services.auth.commands.proofs import Proving
 from services.auth.commands.second_factors import note_added, note_removed
 from services.auth.model import Ask, Passkey, User
@@ -73,7 +72,7 @@ async def add(tx: Tx, how: Proving, user_id: UUID, made: Made, origin: Origin) -
     passkey = Passkey.of(user.default_workspace_id, user.id, new, made.name, tx.now)
     if not await second_factors.insert_passkey(tx, passkey):
         raise Conflict("this passkey is registered already", slug="passkey-taken")
-    return Added(passkey, await note_added(tx, how.mailing, user, "passkey.added", origin))
+    return Added(passkey, await note_added(tx, user, "passkey.added", origin))
 
 
 def _verified(tx: Tx, party: RelyingParty, held: Held, answer: RegistrationAnswer) -> NewPasskey | RegistrationRefused:
@@ -92,11 +91,11 @@ async def rename(tx: Tx, user_id: UUID, passkey_id: UUID, name: str) -> Passkey:
     return passkey
 
 
-async def remove(tx: Tx, mailing: Mailing, user_id: UUID, passkey_id: UUID, origin: Origin) -> None:
+async def remove(tx: Tx, user_id: UUID, passkey_id: UUID, origin: Origin) -> None:
     """Take no answers of a passkey any more. Raises NotFound, and Conflict for the last factor of who has to have one."""
     user = await users.lock_user(tx, user_id)
     await tx.delete(await second_factors.lock_passkey(tx, user_id, passkey_id))
-    await note_removed(tx, mailing, user, "passkey.removed", origin)
+    await note_removed(tx, user, "passkey.removed", origin)
 
 
 async def options(tx: Tx, party: RelyingParty, held: Held) -> RequestOptions:

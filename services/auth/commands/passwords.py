@@ -14,7 +14,7 @@ from libs.schema.auth import MailTemplate, PasswordChange, PasswordResetRequeste
 from libs.schema.event import Cause
 from services.auth.commands.acts import tell_of_refused, tell_of_user
 from services.auth.commands.logins import forgive
-from services.auth.commands.mails import Mailing, use_token
+from services.auth.commands.mails import Mailing, use_token, write_to
 from services.auth.commands.onboarding import note_steps
 from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
@@ -48,9 +48,7 @@ def refuse_change(tx: Tx, user: User, origin: Origin) -> None:
     tell_of_refused(tx, "password.changed", user, origin, "wrong password")
 
 
-async def change_password(
-    tx: Tx, mailing: Mailing, changed: NewPassword, origin: Origin, session_id: UUID | None
-) -> bool:
+async def change_password(tx: Tx, changed: NewPassword, origin: Origin, session_id: UUID | None) -> bool:
     """Replace the password that was checked before; whether it was still that one.
 
     All other sessions of the person end, and they are told.
@@ -60,7 +58,7 @@ async def change_password(
         return False
     tx.publish(user, *user.change_password(changed.new_hash, PasswordChange.CHANGED, tx.now))
     tell_of_user(tx, "password.changed", user, origin)
-    await _begin_anew(tx, mailing, user, origin, session_id)
+    await _begin_anew(tx, user, origin, session_id)
     return True
 
 
@@ -81,7 +79,7 @@ async def send_resets(tx: Tx, mailing: Mailing, requests: Sequence[Asked]) -> No
             await mailing.send(tx, user, Purpose.RESET_PASSWORD, asked.cause)
 
 
-async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: str, origin: Origin) -> bool:
+async def reset_password(tx: Tx, presented: Ticket, new_hash: str, origin: Origin) -> bool:
     """Choose another password with a mailed token; whether the token worked. It shows that mail reaches the person."""
     used = await use_token(tx, presented, Purpose.RESET_PASSWORD)
     if used is None or not used.user.is_present:
@@ -89,16 +87,16 @@ async def reset_password(tx: Tx, mailing: Mailing, presented: Ticket, new_hash: 
     user = used.user
     tx.publish(user, *user.change_password(new_hash, PasswordChange.RESET, tx.now))
     tell_of_user(tx, "password.reset", user, origin)
-    await _begin_anew(tx, mailing, user, origin, None)
+    await _begin_anew(tx, user, origin, None)
     if used.token.email == user.email:
         tx.publish(user, *user.verify_email(tx.now))
         await note_steps(tx, user.default_workspace_id, user.id, (StepName.VERIFY_EMAIL,))
     return True
 
 
-async def _begin_anew(tx: Tx, mailing: Mailing, user: User, origin: Origin, session_id: UUID | None) -> None:
+async def _begin_anew(tx: Tx, user: User, origin: Origin, session_id: UUID | None) -> None:
     """What the old password has opened ends, but for the session that changed it; what failed with it is forgiven."""
     await mailed_tokens.void_tokens(tx, user.id, Purpose.RESET_PASSWORD)
     await end_sessions(tx, user.id, SessionEnd.PASSWORD_CHANGED, origin, spared=session_id)
     await forgive(tx, user)
-    mailing.tell(tx, user, MailTemplate.PASSWORD_CHANGED)
+    write_to(tx, user, MailTemplate.PASSWORD_CHANGED)

@@ -12,7 +12,7 @@ from libs.kit.errors import Unauthenticated
 from libs.schema.audit import ActorKind, ActResult
 from libs.schema.auth import MailTemplate
 from services.auth.commands.acts import tell_of_user
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import Mailing, write_to
 from services.auth.model import Factor, Method, User
 from services.auth.passkeys import (
     AuthenticationAnswer,
@@ -73,7 +73,7 @@ async def prove(tx: Tx, how: Proving, user: User, shown: Shown, origin: Origin) 
     if digits.isascii() and digits.isdigit() and len(digits) == STANDARD.digits:
         proved = await _take_one_time_password(tx, how, user, digits)
     else:
-        proved = await _use_recovery_code(tx, how, user, shown.text, origin)
+        proved = await _use_recovery_code(tx, user, shown.text, origin)
     return (Method.ONE_TIME_PASSWORD,) if proved else None
 
 
@@ -84,7 +84,7 @@ async def _take_one_time_password(tx: Tx, how: Proving, user: User, digits: str)
     return totp is not None and totp.take(digits, ring, tx.now)
 
 
-async def _use_recovery_code(tx: Tx, how: Proving, user: User, text: str, origin: Origin) -> bool:
+async def _use_recovery_code(tx: Tx, user: User, text: str, origin: Origin) -> bool:
     try:
         code = RecoveryCode.parse(text)
     except Unauthenticated:
@@ -94,7 +94,7 @@ async def _use_recovery_code(tx: Tx, how: Proving, user: User, text: str, origin
     if digest is None:
         return False
     kept[digest].used_at = tx.now
-    how.mailing.tell(tx, user, MailTemplate.RECOVERY_CODE_USED)
+    write_to(tx, user, MailTemplate.RECOVERY_CODE_USED)
     tell_of_user(tx, "recovery_code.used", user, origin)
     return True
 

@@ -8,7 +8,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import Conflict, Invalid, NotFound
 from libs.schema.auth import MailTemplate
 from services.auth.commands.acts import tell_of_user
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import write_to
 from services.auth.commands.onboarding import note_steps
 from services.auth.commands.proofs import factors_of
 from services.auth.model import STAFF, KeptRecoveryCode, Totp, User
@@ -28,7 +28,7 @@ async def offer_totp(tx: Tx, encryption: Encryption, user: User) -> bytes:
 
 
 async def confirm_totp(
-    tx: Tx, encryption: Encryption, mailing: Mailing, user: User, code: str, origin: Origin
+    tx: Tx, encryption: Encryption, user: User, code: str, origin: Origin
 ) -> tuple[RecoveryCode, ...]:
     """Take codes of the application that was offered, and of no other, from now on; gives recovery codes to who has none.
 
@@ -42,42 +42,42 @@ async def confirm_totp(
         raise Invalid("/code", "is not what the application shows now: is its clock right?", slug="wrong-code")
     await second_factors.delete_confirmed(tx, user.id)
     totp.confirmed_at = tx.now
-    return await note_added(tx, mailing, user, "totp.confirmed", origin)
+    return await note_added(tx, user, "totp.confirmed", origin)
 
 
-async def note_added(tx: Tx, mailing: Mailing, user: User, act: str, origin: Origin) -> tuple[RecoveryCode, ...]:
+async def note_added(tx: Tx, user: User, act: str, origin: Origin) -> tuple[RecoveryCode, ...]:
     """What follows from a new second factor of a person, whose row `tx` has locked; recovery codes if they have none."""
     await tx.flush()
     await note_steps(tx, user.default_workspace_id, user.id, (StepName.SECOND_FACTOR,))
-    tell_of_change(tx, mailing, user, act, origin)
+    tell_of_change(tx, user, act, origin)
     if await second_factors.count_recovery_codes(tx, user.id):
         return ()
     return await _new_codes(tx, user)
 
 
-async def remove_totp(tx: Tx, mailing: Mailing, user: User, origin: Origin) -> None:
+async def remove_totp(tx: Tx, user: User, origin: Origin) -> None:
     """Take no codes any more. Raises NotFound, and Conflict for the last factor of who has to have one."""
     if not await second_factors.delete_confirmed(tx, user.id):
         raise NotFound("authenticator application", "of yours")
-    await note_removed(tx, mailing, user, "totp.removed", origin)
+    await note_removed(tx, user, "totp.removed", origin)
 
 
-async def note_removed(tx: Tx, mailing: Mailing, user: User, act: str, origin: Origin) -> None:
+async def note_removed(tx: Tx, user: User, act: str, origin: Origin) -> None:
     """What follows when a second factor is gone. Raises Conflict when its person has to have one, and has none left."""
     await tx.flush()
     if not await factors_of(tx, user):
         if await is_demanded(tx, user):
             raise Conflict("you need a second factor, and this is your last one", slug="second-factor-needed")
         await second_factors.delete_recovery_codes(tx, user.id)
-    tell_of_change(tx, mailing, user, act, origin)
+    tell_of_change(tx, user, act, origin)
 
 
-async def renew_recovery_codes(tx: Tx, mailing: Mailing, user: User, origin: Origin) -> tuple[RecoveryCode, ...]:
+async def renew_recovery_codes(tx: Tx, user: User, origin: Origin) -> tuple[RecoveryCode, ...]:
     """A new set; the old codes work no more. Raises NotFound when there is no second factor that they stand in for."""
     if not await factors_of(tx, user):
         raise NotFound("second factor", "of yours that recovery codes could stand in for")
     codes = await _new_codes(tx, user)
-    tell_of_change(tx, mailing, user, "recovery_codes.renewed", origin)
+    tell_of_change(tx, user, "recovery_codes.renewed", origin)
     return codes
 
 
@@ -93,7 +93,7 @@ async def is_demanded(tx: Tx, user: User) -> bool:
     return user.platform_role in STAFF or await second_factors.is_demanded_anywhere(tx, user.id)
 
 
-def tell_of_change(tx: Tx, mailing: Mailing, user: User, act: str, origin: Origin) -> None:
+def tell_of_change(tx: Tx, user: User, act: str, origin: Origin) -> None:
     """Let a person, whose row `tx` has locked, and their trail hear of it."""
-    mailing.tell(tx, user, MailTemplate.SECOND_FACTOR_CHANGED)
+    write_to(tx, user, MailTemplate.SECOND_FACTOR_CHANGED)
     tell_of_user(tx, act, user, origin)

@@ -22,6 +22,7 @@ from services.auth.commands.logins import (
     lock_if_too_many,
     note,
 )
+from services.auth.commands.mails import write_to
 from services.auth.commands.proofs import Proving, Shown, ShownCode, ShownPasskey, prove
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import Ask, Method, User
@@ -86,7 +87,7 @@ async def _complete(tx: Tx, entrance: Entrance, held: Held, shown: Shown, origin
     if opened is None:
         if challenge.attempts == _TOLD_AFTER:
             # The password was right: if it was not its owner, somebody else knows it.
-            entrance.proving.mailing.tell(tx, user, MailTemplate.SECOND_FACTOR_REFUSED)
+            write_to(tx, user, MailTemplate.SECOND_FACTOR_REFUSED)
         await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, user, origin)
         return NotDone.WRONG
     await forgive_all(tx, user, origin)

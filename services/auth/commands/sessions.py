@@ -12,7 +12,7 @@ from libs.kit.errors import Forbidden, NotFound
 from libs.kit.ids import uuid7
 from libs.schema.auth import MailTemplate, SessionEnd
 from services.auth.commands.acts import tell_of_session, tell_of_theft
-from services.auth.commands.mails import Mailing
+from services.auth.commands.mails import write_to
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Role, Session, User
 from services.auth.repository import challenges, devices, second_factors, sessions, users
@@ -78,23 +78,21 @@ class NoLongerAMember(Forbidden):
     slug = "no-longer-a-member"
 
 
-async def continue_session(
-    tx: Tx, issuing: Issuing, mailing: Mailing, presented: Ticket, origin: Origin
-) -> Tokens | None:
+async def continue_session(tx: Tx, issuing: Issuing, presented: Ticket, origin: Origin) -> Tokens | None:
     """Exchange a refresh token for new tokens; None when it is not usable. Raises NoLongerAMember.
 
     One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
     commit before it refuses.
     """
-    continued = await hold(tx, mailing, presented, origin)
+    continued = await hold(tx, presented, origin)
     return None if continued is None else await go_on(tx, issuing, continued, origin)
 
 
 async def switch_session(
-    tx: Tx, issuing: Issuing, mailing: Mailing, presented: Ticket, workspace_id: UUID, origin: Origin
+    tx: Tx, issuing: Issuing, presented: Ticket, workspace_id: UUID, origin: Origin
 ) -> Tokens | None:
     """The same, for another workspace from now on. Raises NotFound, with nothing used up, where the person is no member."""
-    continued = await hold(tx, mailing, presented, origin)
+    continued = await hold(tx, presented, origin)
     if continued is None:
         return None
     session = continued.session
@@ -118,7 +116,7 @@ class Continued:
         return self.held.session
 
 
-async def hold(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> Continued | None:
+async def hold(tx: Tx, presented: Ticket, origin: Origin) -> Continued | None:
     """The session of a refresh token, not used up yet; None when it is not usable, or was stolen."""
     owner_id = await sessions.owner_of(tx, presented.digest)
     user = None if owner_id is None else await users.lock_user(tx, owner_id)
@@ -127,7 +125,7 @@ async def hold(tx: Tx, mailing: Mailing, presented: Ticket, origin: Origin) -> C
         return None
     if held.token.used_at is not None:
         tx.publish(held.session, *held.session.compromise(origin, tx.now))
-        mailing.tell(tx, user, MailTemplate.SESSION_COMPROMISED)
+        write_to(tx, user, MailTemplate.SESSION_COMPROMISED)
         tell_of_theft(tx, held.session, origin)
         return None
     usable = user.may_be_acted_for(tx.now) and tx.now < held.token.expires_at

@@ -84,7 +84,7 @@ async def finish(tx: Tx, entrance: Entrance, offered: Offered, matched: Credenti
 
     `matched` is what the password was found right for; None when it was not, or there was none.
     """
-    continued = await hold(tx, entrance.proving.mailing, offered.session, offered.origin)
+    continued = await hold(tx, offered.session, offered.origin)
     if continued is None:
         return None
     await refuse_former_member(tx, continued)

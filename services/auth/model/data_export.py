@@ -16,6 +16,7 @@ from libs.kit.ids import uuid7
 from libs.kit.model import Moment, TenantOwned
 from libs.kit.personal_data.parcels import KeyPair, Label
 from libs.schema.privacy import HOLDERS, DataExportRequested
+from services.auth.model.deferrable import Deferrable
 from services.auth.model.metadata import Base
 from services.auth.model.roles import one_of
 
@@ -30,7 +31,7 @@ class ExportState(StrEnum):
     """Nobody can open it any more."""
 
 
-class DataExport(TenantOwned, Base):
+class DataExport(Deferrable, TenantOwned, Base):
     """All that is held about a person. Its parts open with a key that is sealed in the person's home, and goes with it."""
 
     __tablename__ = "data_export"
@@ -54,6 +55,7 @@ class DataExport(TenantOwned, Base):
     """When the contexts were asked."""
     ready_at: Mapped[Moment | None]
     expires_at: Mapped[Moment]
+    next_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
     @classmethod
     def begin(cls, home_id: UUID, user_id: UUID, keyring: Keyring, at: datetime, lifetime: timedelta) -> DataExport:
@@ -70,13 +72,15 @@ class DataExport(TenantOwned, Base):
             holders=list(HOLDERS),
             workspaces=[str(home_id)],
             expires_at=at + lifetime,
+            next_at=at,
+            failures=0,
             created_at=at,
             updated_at=at,
         )
 
     def ask(self, workspace_ids: tuple[UUID, ...], at: datetime) -> DataExportRequested:
         """Ask every context, for what is in workspaces that are the person's alone."""
-        self.workspaces, self.asked_at = [str(one) for one in workspace_ids], at
+        self.workspaces, self.asked_at, self.failures = [str(one) for one in workspace_ids], at, 0
         return DataExportRequested(
             occurred_at=at,
             export_id=self.id,
@@ -88,7 +92,13 @@ class DataExport(TenantOwned, Base):
 
     def finish(self, at: datetime, lifetime: timedelta) -> None:
         """Every context has answered: it is there for its person."""
-        self.state, self.ready_at, self.expires_at = ExportState.READY, at, at + lifetime
+        self.state, self.ready_at, self.expires_at, self.failures = ExportState.READY, at, at + lifetime, 0
+
+    def put_off(self, at: datetime) -> None:
+        """The same as of all that is put off, but it ends when it should have, whatever could not be done with it."""
+        super().put_off(at)
+        if at < self.expires_at:
+            self.next_at = min(self.next_at, self.expires_at)
 
     def expire(self) -> None:
         """Destroy the key, and with it the parts, wherever there are copies of them."""

@@ -17,6 +17,7 @@ from libs.kit.errors import Conflict
 from libs.kit.model import Moment, TenantOwned
 from libs.schema.event import DomainEvent
 from libs.schema.privacy import HOLDERS, ErasureCancelled, ErasureRequested, UserErased
+from services.auth.model.deferrable import Deferrable
 from services.auth.model.metadata import Base
 from services.auth.model.roles import one_of
 
@@ -53,7 +54,7 @@ TRANSITIONS: Mapping[tuple[ErasureState, ErasureAct], ErasureState] = MappingPro
 """What becomes of it; whatever is not here can't happen."""
 
 
-class Erasure(TenantOwned, Base):
+class Erasure(Deferrable, TenantOwned, Base):
     """A person's wish to be erased, and what came of it. It outlives them, without anything of theirs but ids."""
 
     __tablename__ = "erasure"
@@ -80,8 +81,6 @@ class Erasure(TenantOwned, Base):
     state: Mapped[str]
     due_at: Mapped[Moment]
     """Until when the person may think again."""
-    next_at: Mapped[Moment]
-    """When the next step is due."""
     holders: Mapped[list[str]] = mapped_column(JSONB)
     """The contexts that have to answer."""
     closed_at: Mapped[Moment | None]
@@ -103,6 +102,7 @@ class Erasure(TenantOwned, Base):
             state=ErasureState.WAITING,
             due_at=due_at,
             next_at=due_at,
+            failures=0,
             holders=list(HOLDERS),
             created_at=at,
         )
@@ -158,7 +158,7 @@ class Erasure(TenantOwned, Base):
         after = TRANSITIONS.get((ErasureState(self.state), act))
         if after is None:
             raise Conflict(f"the erasure is {self.state.lower()}", slug="erasure-state")
-        self.state = after
+        self.state, self.failures = after, 0
 
 
 class ErasureAnswer(Base):

@@ -34,27 +34,36 @@ async def lock_open(tx: Tx, user_id: UUID) -> Erasure | None:
 
 
 async def due(tx: Tx, state: ErasureState) -> UUID | None:
-    """Somebody whose erasure is in a state, and due for the next step. Needs a worker's transaction."""
+    """An erasure that is in a state, and due for the next step. Needs a worker's transaction."""
     return await tx.scalar(
-        select(Erasure.user_id)
+        select(Erasure.id)
         .where(Erasure.state == state, Erasure.next_at <= tx.now)
-        .order_by(Erasure.next_at)
+        .order_by(Erasure.next_at, Erasure.id)
         .limit(1)
     )
 
 
 async def answered_by_all(tx: Tx) -> UUID | None:
-    """An erasure that every context has answered. Needs a worker's transaction."""
+    """An erasure that every context has answered, and that is due. Needs a worker's transaction."""
     rows = await tx.fetch(
         """
-        SELECT e.id FROM auth.erasure e WHERE e.state = 'ERASED'
+        SELECT e.id FROM auth.erasure e WHERE e.state = 'ERASED' AND e.next_at <= $1
         AND NOT EXISTS (
             SELECT FROM jsonb_array_elements_text(e.holders) AS holder
             WHERE NOT EXISTS (SELECT FROM auth.erasure_answer a WHERE a.erasure_id = e.id AND a.context = holder))
-        ORDER BY e.id LIMIT 1
-        """
+        ORDER BY e.next_at, e.id LIMIT 1
+        """,
+        tx.now,
     )
     return rows[0][0] if rows else None
+
+
+async def person_of(tx: Tx, erasure_id: UUID) -> UUID:
+    """Who wants to be erased. People are locked before their erasures. Raises NotFound."""
+    user_id = await tx.scalar(select(Erasure.user_id).where(Erasure.id == erasure_id))
+    if user_id is None:
+        raise NotFound("erasure", erasure_id)
+    return user_id
 
 
 async def lock(tx: Tx, erasure_id: UUID) -> Erasure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -57,49 +56,50 @@ async def insert_answer(tx: Tx, told: DataExportAnswered) -> None:
 
 
 async def unasked(tx: Tx) -> UUID | None:
-    """Somebody whose export nobody was asked for."""
+    """An export that nobody was asked for, and that is due. Needs a worker's transaction, as all below do."""
     return await tx.scalar(
-        select(DataExport.user_id)
-        .where(DataExport.state == ExportState.COLLECTING, DataExport.asked_at.is_(None))
-        .order_by(DataExport.id)
+        select(DataExport.id)
+        .where(DataExport.state == ExportState.COLLECTING, DataExport.asked_at.is_(None), DataExport.next_at <= tx.now)
+        .order_by(DataExport.next_at, DataExport.id)
         .limit(1)
     )
 
 
 async def complete(tx: Tx) -> UUID | None:
-    """Somebody whose export has all its answers, and all the parts that these speak of."""
+    """An export that has all its answers, and all the parts that these speak of, and that is due."""
     rows = await tx.fetch(
         """
-        SELECT e.user_id FROM auth.data_export e WHERE e.state = 'COLLECTING'
+        SELECT e.id FROM auth.data_export e WHERE e.state = 'COLLECTING' AND e.next_at <= $1
         AND NOT EXISTS (
             SELECT FROM jsonb_array_elements_text(e.holders) AS holder
             LEFT JOIN auth.data_export_answer a ON a.export_id = e.id AND a.context = holder
             WHERE a.parts IS DISTINCT FROM (
                 SELECT count(*) FROM auth.data_export_part p WHERE p.export_id = e.id AND p.context = holder))
-        ORDER BY e.id LIMIT 1
-        """
+        ORDER BY e.next_at, e.id LIMIT 1
+        """,
+        tx.now,
     )
     return rows[0][0] if rows else None
 
 
 async def expired(tx: Tx) -> UUID | None:
-    """Somebody who has exports whose time is over."""
+    """An export whose time is over, and that is due."""
     return await tx.scalar(
-        select(DataExport.user_id)
-        .where(DataExport.state != ExportState.EXPIRED, DataExport.expires_at <= tx.now)
-        .order_by(DataExport.expires_at)
+        select(DataExport.id)
+        .where(DataExport.state != ExportState.EXPIRED, DataExport.expires_at <= tx.now, DataExport.next_at <= tx.now)
+        .order_by(DataExport.next_at, DataExport.id)
         .limit(1)
     )
 
 
-async def lock_expired(tx: Tx, user_id: UUID) -> Sequence[DataExport]:
-    """A person's exports whose time is over, locked; the person's row is locked."""
-    return await tx.scalars(
-        select(DataExport)
-        .where(DataExport.user_id == user_id, DataExport.state != ExportState.EXPIRED, DataExport.expires_at <= tx.now)
-        .order_by(DataExport.id)
-        .with_for_update()
-    )
+async def person_of(tx: Tx, export_id: UUID) -> UUID | None:
+    """Whose export it is, or None when it went with them. People are locked before their exports."""
+    return await tx.scalar(select(DataExport.user_id).where(DataExport.id == export_id))
+
+
+async def lock(tx: Tx, export_id: UUID) -> DataExport | None:
+    """An export, locked until the transaction ends, if it is there; its person's row is locked."""
+    return await tx.scalar(select(DataExport).where(DataExport.id == export_id).with_for_update())
 
 
 async def delete_parts(tx: Tx, export_id: UUID) -> None:

@@ -54,5 +54,38 @@ async def forget_sessions(tx: Tx, over_before: datetime, limit: int) -> int:
     return len(over)
 
 
+async def forget_invitations(tx: Tx, over_before: datetime, limit: int) -> int:
+    """Delete invitations that were answered, taken back or ran out; gives how many."""
+    return await _count(
+        tx,
+        # LEAST leaves NULL out: one that nobody answers is over when its time is.
+        "DELETE FROM auth.invitation WHERE id IN (SELECT id FROM auth.invitation "
+        "WHERE LEAST(settled_at, expires_at) < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1",
+        over_before,
+        limit,
+    )
+
+
+async def forget_erasures(tx: Tx, erased_before: datetime, limit: int) -> int:
+    """Delete what was kept to prove that people were erased; gives of how many."""
+    rows = await tx.fetch(
+        "SELECT user_id FROM auth.erasure WHERE state = 'CERTIFIED' AND erased_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED",
+        erased_before,
+        limit,
+    )
+    over = [row[0] for row in rows]
+    if not over:
+        return 0
+    await tx.fetch("DELETE FROM auth.imported_person WHERE user_id = ANY($1::uuid[])", over)
+    await tx.fetch(
+        "DELETE FROM auth.erasure_answer WHERE erasure_id IN "
+        "(SELECT id FROM auth.erasure WHERE user_id = ANY($1::uuid[]))",
+        over,
+    )
+    # Also those that they cancelled before.
+    await tx.fetch("DELETE FROM auth.erasure WHERE user_id = ANY($1::uuid[])", over)
+    return len(over)
+
+
 async def _count(tx: Tx, deletion: str, before: datetime, limit: int) -> int:
     return len(await tx.fetch(deletion, before, limit))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -98,6 +98,17 @@ async def lock_all(tx: Tx, user_ids: Sequence[UUID]) -> dict[UUID, User]:
         select(User).where(User.id.in_(set(user_ids))).order_by(User.id).with_for_update(key_share=True)
     )
     return {user.id: user for user in found}
+
+
+async def lock_those(tx: Tx, user_ids: Sequence[UUID], emails: Sequence[str]) -> None:
+    """Lock users by their ids or addresses, in one order, until the transaction ends."""
+    keys = {email_key(email) for email in emails}
+    await tx.execute(
+        select(User.id)
+        .where(or_(User.id.in_(set(user_ids)), User.email_key.in_(keys)))
+        .order_by(User.id)
+        .with_for_update(key_share=True)
+    )
 
 
 async def lock_by_email(tx: Tx, emails: Sequence[str]) -> dict[str, User]:
