@@ -15,8 +15,11 @@ from libs.schema.auth import (
     ApiKeyCreated,
     LockReason,
     MailTemplate,
+    PasswordChange,
+    PasswordChanged,
     PasswordResetRequested,
     RoleChanged,
+    SessionRevoked,
     SupportEntered,
     UserDeactivated,
     UserDeleted,
@@ -26,7 +29,8 @@ from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalDataErased
 from libs.schema.workspaces import MemberRemoved, MemberRoleChanged, WorkspacePolicyChanged
-from services.auth.commands import access, audit, erasures, exports, passwords
+from services.auth.commands import access, api_keys, audit, erasures, exports, passwords
+from services.auth.commands.api_keys import Reset
 from services.auth.commands.mails import Due, Mailing, lock_addressees, write_to_each
 from services.auth.commands.passwords import Asked
 from services.auth.commands.tiers import change_tiers
@@ -149,16 +153,32 @@ async def end_access_of_deleted(tx: Tx, told: Sequence[Envelope[UserDeleted]]) -
 
 
 async def lock_people(
-    tx: Tx, told: Sequence[Envelope[PasswordResetRequested | ApiKeyCreated | SupportEntered]]
+    tx: Tx, told: Sequence[Envelope[PasswordResetRequested | PasswordChanged | ApiKeyCreated | SupportEntered]]
 ) -> None:
-    """Whoever is to be written to is locked first, all in one order: events name them in any."""
+    """Whoever is written to, or loses keys, is locked first, all in one order: events name them in any."""
     await lock_addressees(tx, [_addressee(one.event) for one in told])
 
 
-def _addressee(event: PasswordResetRequested | ApiKeyCreated | SupportEntered) -> UUID | str:
+def _addressee(event: PasswordResetRequested | PasswordChanged | ApiKeyCreated | SupportEntered) -> UUID | str:
     if isinstance(event, PasswordResetRequested):
         return event.email
-    return event.user_id if isinstance(event, ApiKeyCreated) else event.on_behalf_of
+    return event.on_behalf_of if isinstance(event, SupportEntered) else event.user_id
+
+
+@on(PasswordChanged, lock_people)
+async def end_what_old_passwords_opened(tx: Tx, changed: Sequence[Envelope[PasswordChanged]]) -> None:
+    """Sessions end with the password; what they opened ends here: visits of staff and, after a reset, keys."""
+    resets = [one for one in changed if one.event.change is PasswordChange.RESET]
+    await api_keys.revoke_after_resets(
+        tx, [Reset(one.event.user_id, one.event.occurred_at, one.follow()) for one in resets]
+    )
+    await access.end_visits(tx, {one.event.user_id: one.follow() for one in changed})
+
+
+@on(SessionRevoked)
+async def end_visits_of_ended_sessions(tx: Tx, ended: Sequence[Envelope[SessionRevoked]]) -> None:
+    """Whoever logs out, everywhere or here, or is thrown out, leaves the workspaces that let them in as well."""
+    await access.end_visits(tx, {one.event.user_id: one.follow() for one in ended})
 
 
 @on(ApiKeyCreated, lock_people)
@@ -203,6 +223,8 @@ _ENDING_ACCESS = (
     end_access_of_locked,
     end_access_of_deactivated,
     end_access_of_deleted,
+    end_what_old_passwords_opened,
+    end_visits_of_ended_sessions,
 )
 
 

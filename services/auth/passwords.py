@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import bcrypt
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerificationError, VerifyMismatchError
-from argon2.low_level import Type, verify_secret
+from argon2.low_level import Type, hash_secret_raw, verify_secret
 
 from libs.kit.errors import Overloaded
 from services.auth.settings import Settings
@@ -32,6 +32,7 @@ _ARGON2ID = re.compile(
     r"p=(?P<lanes>[1-9][0-9]?)(?P<rest>\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86})"
 )
 _BCRYPT = re.compile(r"(?P<kind>\$2[aby]\$)(?P<rounds>[0-9]{2})(?P<rest>\$[./A-Za-z0-9]{53})")
+_LEAST_MEMORY_KIB = 8
 _MOST_MEMORY_KIB = 256 * 1024
 # All passes together.
 _MOST_WORK_KIB = 1024 * 1024
@@ -40,6 +41,8 @@ _LEAST_ROUNDS, _MOST_ROUNDS = 4, 14
 _BCRYPT_PREFIXES = ("$2a$", "$2b$", "$2y$")
 # Bcrypt never saw more of a password, wherever the hash was made.
 _BCRYPT_BYTES = 72
+# For work whose result nobody wants.
+_NO_SALT, _DIGEST_BYTES = bytes(16), 32
 # Behind whatever else the process does: a storm of logins slows down logins, and nothing besides.
 _NICENESS = 10
 _RETRY_SECONDS = 2
@@ -56,6 +59,28 @@ class Cost:
     def of(cls, settings: Settings) -> Self:
         """What an installation is set to."""
         return cls(settings.auth_argon2_memory_kib, settings.auth_argon2_passes)
+
+
+def work_of(known_hash: str) -> int:
+    """What checking a password against a hash takes at least: KiB that argon2 fills, in all passes, on one core.
+
+    Nothing for bcrypt, whose rounds nobody can tell in KiB.
+    """
+    if known_hash.startswith(_BCRYPT_PREFIXES):
+        return 0
+    known = extract_parameters(known_hash)
+    return known.memory_cost * known.time_cost // known.parallelism
+
+
+def missing_work(cost: Cost, known_hash: str) -> tuple[Cost, ...]:
+    """What brings a refusal by a hash up to what a stranger's takes, with no more memory at once than any other check."""
+    missing = cost.memory_kib * cost.passes - work_of(known_hash)
+    if missing <= 0:
+        return ()
+    passes, rest = divmod(missing, cost.memory_kib)
+    whole = (Cost(cost.memory_kib, passes),) if passes else ()
+    # Argon2 knows no less.
+    return (*whole, Cost(max(rest, _LEAST_MEMORY_KIB), 1)) if rest else whole
 
 
 def _bytes_of(password: str) -> bytes:
@@ -109,6 +134,7 @@ class Passwords:
     """Hashes up to `threads` passwords at the same time; `queue` further ones wait, and those beyond are turned away."""
 
     def __init__(self, threads: int, queue: int, cost: Cost = Cost()) -> None:
+        self._cost = cost
         self._hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=_LANES)
         self._threads = ThreadPoolExecutor(threads, "passwords", _step_back)
         self._room = threads + queue
@@ -125,7 +151,7 @@ class Passwords:
     async def match(self, password: str, known_hash: str | None) -> bool:
         """Whether the password is the one that was hashed. Without a hash the work is the same and the answer no.
 
-        Raises Overloaded.
+        So it is, at least, with a hash that takes less than those of today. Raises Overloaded.
         """
         matched = await self._run(lambda: self._verify(known_hash or self._nobodys_hash, password))
         return matched and known_hash is not None
@@ -155,6 +181,16 @@ class Passwords:
             self._room += 1
 
     def _verify(self, known_hash: str, password: str) -> bool:
+        matched = self._matches(known_hash, password)
+        if not matched:
+            self._work_off(missing_work(self._cost, known_hash), password)
+        return matched
+
+    def _work_off(self, missing: Sequence[Cost], password: str) -> None:
+        for cost in missing:
+            hash_secret_raw(_bytes_of(password), _NO_SALT, cost.passes, cost.memory_kib, _LANES, _DIGEST_BYTES, Type.ID)
+
+    def _matches(self, known_hash: str, password: str) -> bool:
         if known_hash.startswith(_BCRYPT_PREFIXES):
             return bcrypt.checkpw(password.encode()[:_BCRYPT_BYTES], known_hash.encode())
         try:

@@ -128,6 +128,7 @@ class Forger:
         return {
             "iss": ISSUER, "aud": "fillstream", "sub": self.person.user_id, "tid": self.person.workspace_id,
             "scope": "orders:read", "iat": now, "exp": now + 600, "jti": str(uuid7()), "auth_time": now,
+            **({"sid": self.person.session_id} if self.person.session_id else {}),
         } | changes  # fmt: skip
 
     def header(self, **changes: object) -> dict[str, object]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +14,19 @@ from libs.schema.audit import ActResult, SecurityActed
 from libs.schema.auth import MailTemplate, SessionCompromised, UserLocked
 from services.auth.commands.staff import grant_role
 from services.auth.model import SCOPES_OF_ROLE, PlatformRole, Role
-from tests.auth.builders import EMAIL, PASSWORD, Person, a_person, bearer, forget_the_waits, mails, refresh, verifier
+from services.auth.passwords import Passwords
+from tests.auth.builders import (
+    EMAIL,
+    PASSWORD,
+    Person,
+    a_person,
+    again,
+    bearer,
+    forget_the_waits,
+    mails,
+    refresh,
+    verifier,
+)
 from tests.second_factor import App, asking, enrol
 from tests.world import Running, World
 
@@ -65,10 +80,13 @@ async def test_whoever_has_a_second_factor_shows_both(client: AsyncClient, ada: 
 
 
 async def test_stepping_up_after_setting_one_up_gives_what_it_is_for(
-    client: AsyncClient, auth: Running, ada: Person, app: App
+    client: AsyncClient, auth: Running, ada: Person
 ) -> None:
     async with auth.db.work() as tx:
         await grant_role(tx, EMAIL, PlatformRole.ADMIN)
+    # Whoever gets a role logs in anew.
+    ada = await again(client, ada.user_id)
+    app = await enrol(asking(client), ada.access_token)
 
     answer = await step_up(client, ada.refresh_token, password=PASSWORD, code=app.code())
 
@@ -130,3 +148,50 @@ async def test_both_ends_are_in_the_trail(client: AsyncClient, world: World, ada
     acts = [told.event for told in world.published(SecurityActed) if told.event.act == "session.stepped_up"]
 
     assert [act.result for act in acts] == [ActResult.REFUSED, ActResult.SUCCEEDED]
+
+
+async def test_a_try_that_a_busy_server_could_not_check_counts_for_neither_guard(world: World) -> None:
+    async with world.running("auth", auth_hashing_threads=1, auth_hashing_queue=1) as auth:
+        client = await auth.anonymous()
+        ada = await a_person(client)
+        app = await enrol(asking(client), ada.access_token)
+        ada_again = await step_up(client, ada.refresh_token, password=PASSWORD, code=app.code())
+        token = ada_again.json()["refresh_token"]
+
+        async with _busy(auth):
+            answer = await step_up(client, token, password=PASSWORD, code=app.code())
+
+        assert answer.status_code == 503
+        assert {row["failures"] for row in await world.fetch("SELECT failures FROM auth.login_guard")} == {0}
+        assert (await step_up(client, token, password=PASSWORD, code=app.code())).status_code == 200
+
+
+@asynccontextmanager
+async def _busy(auth: Running) -> AsyncIterator[None]:
+    """Keep all threads that hash, and all places before them, taken."""
+    passwords: Passwords = auth.service.http.state.parts.passwords
+
+    async def hash_on() -> None:
+        # A place that is given back is taken again before anybody else's turn.
+        while True:
+            await passwords.hash(PASSWORD)
+
+    tasks = [asyncio.create_task(hash_on()) for _ in range(2)]
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_try_in_a_workspace_that_its_person_was_removed_from_counts_no_failure(
+    client: AsyncClient, world: World, ada: Person
+) -> None:
+    await world.fetch("DELETE FROM auth.membership")
+
+    answers = [await step_up(client, ada.refresh_token, password=PASSWORD) for _ in range(6)]
+
+    assert {answer.json()["type"] for answer in answers} == {"urn:fillstream:problem:no-longer-a-member"}
+    assert {row["failures"] for row in await world.fetch("SELECT failures FROM auth.login_guard")} == {0}

@@ -56,6 +56,17 @@ async def test_a_person_reads_their_own_workspaces_and_nobody_elses(
         assert await seen(api, statement, "", bob.workspace_id) == {bob.workspace_id}
 
 
+async def test_a_person_reads_their_own_sessions_wherever_they_act_and_nobody_elses(
+    client: AsyncClient, api: asyncpg.Connection, ada: Person
+) -> None:
+    bob = await a_person(client, email="bob@example.com")
+    sessions = "SELECT id FROM auth.session"
+
+    assert await seen(api, sessions, ada.user_id) == {ada.session_id}
+    assert await seen(api, sessions, bob.user_id, str(uuid7())) == {bob.session_id}
+    assert await seen(api, sessions, str(uuid7())) == await seen(api, sessions) == set()
+
+
 async def test_invitations_are_read_by_whoever_has_proved_the_address_and_by_the_workspace(
     client: AsyncClient, world: World, api: asyncpg.Connection
 ) -> None:
@@ -82,6 +93,7 @@ async def test_invitations_are_read_by_whoever_has_proved_the_address_and_by_the
         "DELETE FROM auth.membership RETURNING role",
         "UPDATE auth.workspace SET name = 'mine' RETURNING name",
         "UPDATE auth.invitation SET role = 'TRADER' RETURNING role",
+        "UPDATE auth.session SET expires_at = 'infinity' RETURNING id",
     ],
 )
 async def test_what_a_person_may_read_elsewhere_they_may_not_change(

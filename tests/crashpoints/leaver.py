@@ -15,8 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 from libs.kit.acts import Origin
 from services.auth.commands.erasures import request_erasure
-from services.auth.commands.mails import Mailing
-from services.auth.settings import Settings
 from tests.crashpoints.scenario import INITIAL_CASH, PASSWORD, Act, Leaver, Run
 
 _PATIENCE_SECONDS = 120.0
@@ -94,9 +92,8 @@ def _see_that_all_is_there(run: Run, packed: zipfile.ZipFile) -> None:
 async def be_shut_out(run: Run) -> None:
     """An operator begins the erasure, without a time to think again."""
     leaver = run.leaver
-    mailing = Mailing.of(run.stage.where.settings(Settings))
     async with run.stage.databases["auth"].work() as tx:
-        await request_erasure(tx, mailing, leaver.workspace_id, leaver.user_id, timedelta(0), Origin())
+        await request_erasure(tx, leaver.workspace_id, leaver.user_id, timedelta(0), Origin())
     await _until_nothing(lambda: _way_to(run, "CLOSED"))
 
 

@@ -18,9 +18,7 @@ from libs.kit.kafka import producer
 from libs.kit.settings import Settings
 from libs.schema.values import Timeframe
 from services.auth.commands.erasures import request_erasure
-from services.auth.commands.mails import Mailing
 from services.auth.repository import users
-from services.auth.settings import Settings as AuthSettings
 from services.marketdata import commands
 from services.marketdata.model import Bar
 from tests.fillstream.builders import SMALL_WORKSPACES, House, a_house, a_walk, an_installation, no_step, together
@@ -80,10 +78,10 @@ async def _erase_somebody(house: House) -> None:
     who = {"email": "third@example.com", "password": "correct horse battery staple"}
     user_id = UUID((await house.client.post("/v1/auth/register", json=who)).raise_for_status().json()["user_id"])
     await house.in_flight.wait_until_none()
-    settings = house.where.settings(AuthSettings)
+    settings = house.where.settings(Settings)
     async with database(settings, "auth") as db, db.work() as tx:
         home_id = (await users.get(tx, user_id)).default_workspace_id
-        await request_erasure(tx, Mailing.of(settings), home_id, user_id, timedelta(0), Origin())
+        await request_erasure(tx, home_id, user_id, timedelta(0), Origin())
     await _reach(house, user_id, "CLOSED")
     await _reach(house, user_id, "CERTIFIED")
 

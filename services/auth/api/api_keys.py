@@ -16,7 +16,7 @@ from libs.kit.http.pagination import Page, PageRequest, Position, page, page_req
 from libs.kit.security import Caller, requires, requires_fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
-from services.auth.api.parts import AllParts
+from services.auth.api.parts import AllParts, FreshDb
 from services.auth.commands import api_keys
 from services.auth.commands.api_keys import Holder, Opened
 from services.auth.model import PROGRAM_SCOPES, ApiKey
@@ -135,7 +135,7 @@ class OpenedKeyOut(BaseModel):
 
 @router.post("/v1/api-keys", status_code=201)
 async def create_key(
-    body: KeyIn, caller: Maker, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    body: KeyIn, caller: Maker, db: FreshDb, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> OpenedKeyOut:
     """Let programs act for you in the workspace of your token, with less than you may do, for a year at most."""
     async with db.transaction(caller.tenant_id, cause) as tx:
@@ -161,7 +161,7 @@ async def show_key(key_id: UUID, caller: Reader, db: Db) -> KeyOut:
 
 @router.patch("/v1/api-keys/{key_id}")
 async def change_key(
-    key_id: UUID, body: KeyChangeIn, caller: Maker, db: Db, origin: RequestOrigin, cause: RequestCause
+    key_id: UUID, body: KeyChangeIn, caller: Maker, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> KeyOut:
     """Call a key of yours something else, or let it be used from other networks."""
     networks = None if body.networks is None else tuple(body.networks)
@@ -172,7 +172,7 @@ async def change_key(
 
 @router.post("/v1/api-keys/{key_id}/rotate")
 async def rotate_key(
-    key_id: UUID, body: RotationIn, caller: Maker, db: Db, origin: RequestOrigin, cause: RequestCause
+    key_id: UUID, body: RotationIn, caller: Maker, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> OpenedKeyOut:
     """Give a key of yours another secret; the one before works until the overlap ends, or not at all."""
     async with db.transaction(caller.tenant_id, cause) as tx:

@@ -13,7 +13,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.security import Caller, requires, requires_fresh
-from services.auth.api.parts import Somebody
+from services.auth.api.parts import FreshDb, Somebody
 from services.auth.commands import devices
 from services.auth.commands.devices import Approval, Denial
 from services.auth.device_codes import UserCode
@@ -72,7 +72,7 @@ async def show_device(user_code: Annotated[TypedCode, Query()], caller: Approver
 
 @router.post("/v1/auth/device/approval", dependencies=_guesses)
 async def decide_device(
-    body: DecisionIn, caller: FreshApprover, somebody: Somebody, db: Db, origin: RequestOrigin, cause: RequestCause
+    body: DecisionIn, caller: FreshApprover, somebody: Somebody, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> DeviceShown:
     """Let a device have a session in the workspace of your token, or send it away."""
     if caller.authenticated_at is None:

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict
 
-from libs.kit.db import Database
 from libs.kit.errors import Conflict
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
@@ -16,7 +15,7 @@ from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.security import fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import PresentedToken
-from services.auth.api.parts import AllParts, Person, Somebody, mailed, spent
+from services.auth.api.parts import AllParts, FreshDatabase, FreshDb, Person, Somebody, mailed, spent
 from services.auth.commands.erasures import cancel_erasure, request_erasure
 from services.auth.model import Erasure, ErasureState
 from services.auth.queries import privacy
@@ -64,7 +63,7 @@ class CertificateOut(BaseModel):
 
 @router.post("/v1/me/erasure", status_code=202, dependencies=[Depends(fresh), per_user("mail")])
 async def ask_for_erasure(
-    somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    somebody: Somebody, db: FreshDb, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> ErasureOut:
     """Be erased after some time to think again. Refused while others are in a workspace that the caller owns."""
     await _refuse_while_others_depend(db, somebody)
@@ -100,7 +99,7 @@ async def erasure_certificate(body: TicketIn, db: Db) -> CertificateOut:
     return CertificateOut(erasure_id=found.id, state=ErasureState(found.state), certificate=found.certificate)
 
 
-async def _refuse_while_others_depend(db: Database, somebody: Person) -> None:
+async def _refuse_while_others_depend(db: FreshDatabase, somebody: Person) -> None:
     async with db.transaction(somebody.home_id) as tx:
         workspace_ids = await privacy.memberships(tx, somebody.user_id)
     for workspace_id in workspace_ids:

@@ -17,7 +17,7 @@ from libs.kit.http.pagination import Page, PageRequest, page, page_request
 from libs.kit.http.rate_limits import per_user
 from libs.kit.security import fresh
 from libs.schema.values import UtcDatetime
-from services.auth.api.parts import AllParts, Somebody
+from services.auth.api.parts import AllParts, FreshDb, Somebody
 from services.auth.archive import Piece, archive
 from services.auth.commands.acts import tell_of_download
 from services.auth.commands.exports import request_export
@@ -47,7 +47,7 @@ class ExportOut(BaseModel):
 
 @router.post("/v1/me/exports", status_code=202, dependencies=[Depends(fresh), per_user("export")])
 async def ask_for_export(
-    somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    somebody: Somebody, db: FreshDb, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> ExportOut:
     """Have all that is held about the caller put together. A mail tells when it can be downloaded."""
     async with db.transaction(somebody.home_id, cause) as tx:
@@ -73,14 +73,14 @@ async def list_exports(
     dependencies=[Depends(fresh)],
 )
 async def download_export(
-    export_id: UUID, somebody: Somebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    export_id: UUID, somebody: Somebody, db: FreshDb, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> StreamingResponse:
     """Download an export that is READY: a folder for each part of the installation, a file for each table."""
     async with db.transaction(somebody.home_id, cause) as tx:
         key = await privacy.private_key(tx, parts.encryption, somebody.home_id, somebody.user_id, export_id)
         answers = await privacy.answers(tx, export_id)
         tell_of_download(tx, somebody.home_id, somebody.user_id, export_id, origin)
-    packed = archive(_pieces(db, somebody.home_id, export_id, key), answers)
+    packed = archive(_pieces(db.database, somebody.home_id, export_id, key), answers)
     headers = {"Content-Disposition": f'attachment; filename="fillstream-{export_id}.zip"'}
     return StreamingResponse(packed, media_type=_ZIP, headers=headers)
 

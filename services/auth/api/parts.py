@@ -11,18 +11,19 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from libs.kit.acts import Origin
 from libs.kit.crypto.encryption import Encryption
-from libs.kit.db import Database
+from libs.kit.db import Database, Tx
 from libs.kit.errors import Forbidden, Invalid, Overloaded, Unauthenticated
 from libs.kit.http.app import Db
+from libs.kit.outages import Away
 from libs.kit.security import Caller, authenticated, fresh
 from libs.schema.event import Cause
-from services.auth.commands import logins
-from services.auth.commands.logins import Lockout
+from services.auth.commands import logins, sessions
+from services.auth.commands.logins import Claimed, Lockout
 from services.auth.commands.mails import Mailing
 from services.auth.commands.privacy_terms import Terms
 from services.auth.commands.second_step import Entrance
+from services.auth.commands.sessions import NoLongerAMember
 from services.auth.commands.workspaces import Hosting
 from services.auth.device_codes import Authorizing
 from services.auth.passwords import Passwords
@@ -89,14 +90,51 @@ FreshSomebody = Annotated[Person, Depends(_fresh_person)]
 """Somebody who has just shown who they are: for what decides how they will the next time (ASVS 5.0, 7.5.1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class FreshDatabase:
+    """The context's database, for what takes a fresh session: nothing is committed in one that is over.
+
+    Its tokens are taken until the event that revokes them has arrived, which may be long after. So the session itself is
+    looked at, in each transaction, after all else.
+    """
+
+    database: Database
+    caller: Caller
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID, cause: Cause | None = None) -> AsyncIterator[Tx]:
+        """A transaction of one workspace. Raises Unauthenticated at its end when the caller's session is over."""
+        async with self.database.transaction(tenant_id, cause) as tx:
+            yield tx
+            await sessions.refuse_ended(tx, self.caller.user_id, self.caller.session_id)
+
+    @asynccontextmanager
+    async def public(self, cause: Cause | None = None) -> AsyncIterator[Tx]:
+        """A transaction of no workspace. Raises Unauthenticated in the same way."""
+        async with self.database.public(cause) as tx:
+            yield tx
+            await sessions.refuse_ended(tx, self.caller.user_id, self.caller.session_id)
+
+
+async def _fresh_database(caller: Annotated[Caller, Depends(fresh)], db: Db) -> FreshDatabase:
+    return FreshDatabase(db, caller)
+
+
+FreshDb = Annotated[FreshDatabase, Depends(_fresh_database)]
+"""What every route that takes a fresh session works with, and no other way to the database."""
+
+
 @asynccontextmanager
-async def a_try(db: Database, email: str, origin: Origin, cause: Cause) -> AsyncIterator[None]:
-    """Check a password whose try was counted; one that can't be made now is given back. Raises Overloaded."""
+async def a_try(db: Database, claimed: Claimed, cause: Cause) -> AsyncIterator[None]:
+    """Make a try that was counted; one that can't be made now is given back, to all that counted it: nobody waits for it.
+
+    Raises Overloaded, Away, and NoLongerAMember.
+    """
     try:
         yield
-    except Overloaded:
+    except (Overloaded, Away, NoLongerAMember):
         async with db.public(cause) as tx:
-            await logins.excuse(tx, email, origin)
+            await logins.excuse(tx, claimed)
         raise
 
 

@@ -13,7 +13,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name, PresentedToken
-from services.auth.api.parts import AllParts, FreshSomebody, Somebody
+from services.auth.api.parts import AllParts, FreshDb, FreshSomebody, Somebody
 from services.auth.commands import passkeys
 from services.auth.model import Passkey
 from services.auth.model.challenge import LIFETIME
@@ -89,7 +89,7 @@ class AddedPasskeyOut(PasskeyOut):
 
 
 @router.post("/v1/me/passkeys/options")
-async def begin_passkey(somebody: FreshSomebody, db: Db, parts: AllParts, cause: RequestCause) -> CreationOut:
+async def begin_passkey(somebody: FreshSomebody, db: FreshDb, parts: AllParts, cause: RequestCause) -> CreationOut:
     """How to make a passkey: for `navigator.credentials.create`."""
     async with db.transaction(somebody.home_id, cause) as tx:
         user = await lock_user(tx, somebody.user_id)
@@ -99,7 +99,12 @@ async def begin_passkey(somebody: FreshSomebody, db: Db, parts: AllParts, cause:
 
 @router.post("/v1/me/passkeys", status_code=201)
 async def add_passkey(
-    body: NewPasskeyIn, somebody: FreshSomebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    body: NewPasskeyIn,
+    somebody: FreshSomebody,
+    db: FreshDb,
+    parts: AllParts,
+    origin: RequestOrigin,
+    cause: RequestCause,
 ) -> AddedPasskeyOut:
     """Log in with a passkey from now on, too."""
     made = passkeys.Made(Ticket.parse(body.challenge.get_secret_value()), body.credential, body.name)
@@ -129,7 +134,7 @@ async def rename_passkey(
 
 @router.delete("/v1/me/passkeys/{passkey_id}", status_code=204)
 async def remove_passkey(
-    passkey_id: UUID, somebody: FreshSomebody, db: Db, origin: RequestOrigin, cause: RequestCause
+    passkey_id: UUID, somebody: FreshSomebody, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> Response:
     """Take no answers of a passkey any more; 409 when it is the last factor of somebody who has to have one."""
     async with db.transaction(somebody.home_id, cause) as tx:

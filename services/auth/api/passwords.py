@@ -58,15 +58,15 @@ async def change_password(
         user = await people.person(tx, somebody.user_id)
         if user is None:
             raise Unauthenticated("the person is not known, or no longer")
-        await logins.claim_try(tx, parts.lockout, user.email, origin)
-    async with a_try(db, user.email, origin, cause):
+        claimed = await logins.claim_try(tx, parts.lockout, user.email, origin)
+    async with a_try(db, claimed, cause):
         matched = await parts.passwords.match(body.current_password.get_secret_value(), user.password_hash)
     if not matched:
         async with db.transaction(somebody.home_id, cause) as tx:
             passwords.refuse_change(tx, user, origin)
         raise Invalid("/current_password", "is not the current password", slug="wrong-password")
     async with db.public(cause) as tx:
-        await logins.excuse(tx, user.email, origin)
+        await logins.excuse(tx, claimed)
     wanted = body.new_password.get_secret_value()
     await refuse_weak(
         parts.passwords, "/new_password", wanted, user.email, user.first_name, user.last_name, user.username

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from services.auth.api.fields import TypedCode
-from services.auth.api.parts import AllParts, FreshSomebody, Somebody
+from services.auth.api.parts import AllParts, FreshDb, FreshSomebody, Somebody
 from services.auth.commands import second_factors
 from services.auth.queries import second_factors as read
 from services.auth.queries.second_factors import SetUp
@@ -74,7 +74,7 @@ async def show(somebody: Somebody, db: Db) -> SecondFactorOut:
 
 
 @router.post("/v1/me/totp", status_code=201)
-async def offer_totp(somebody: FreshSomebody, db: Db, parts: AllParts, cause: RequestCause) -> TotpOut:
+async def offer_totp(somebody: FreshSomebody, db: FreshDb, parts: AllParts, cause: RequestCause) -> TotpOut:
     """A secret for an authenticator application. It counts once a code of it is sent to `POST /v1/me/totp/confirm`."""
     async with db.transaction(somebody.home_id, cause) as tx:
         user = await lock_user(tx, somebody.user_id)
@@ -85,7 +85,7 @@ async def offer_totp(somebody: FreshSomebody, db: Db, parts: AllParts, cause: Re
 
 @router.post("/v1/me/totp/confirm")
 async def confirm_totp(
-    body: CodeIn, somebody: FreshSomebody, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
+    body: CodeIn, somebody: FreshSomebody, db: FreshDb, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> RecoveryCodesOut:
     """Log in with codes of the application from now on. Takes the place of the one before."""
     async with db.transaction(somebody.home_id, cause) as tx:
@@ -96,7 +96,7 @@ async def confirm_totp(
 
 
 @router.delete("/v1/me/totp", status_code=204)
-async def remove_totp(somebody: FreshSomebody, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
+async def remove_totp(somebody: FreshSomebody, db: FreshDb, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Log in without the application from now on; 409 when it is the last factor of somebody who has to have one."""
     async with db.transaction(somebody.home_id, cause) as tx:
         user = await lock_user(tx, somebody.user_id)
@@ -106,7 +106,7 @@ async def remove_totp(somebody: FreshSomebody, db: Db, origin: RequestOrigin, ca
 
 @router.post("/v1/me/recovery-codes", status_code=201)
 async def renew_recovery_codes(
-    somebody: FreshSomebody, db: Db, origin: RequestOrigin, cause: RequestCause
+    somebody: FreshSomebody, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> RecoveryCodesOut:
     """New recovery codes; the old ones work no more."""
     async with db.transaction(somebody.home_id, cause) as tx:

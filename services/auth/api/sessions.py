@@ -165,16 +165,16 @@ async def login(
     """Exchange an address and its password for tokens; for a challenge, if the person has a second factor."""
     await limited.take("login-account", email_key(body.email))
     async with db.public(cause) as tx:
-        await logins.claim_try(tx, parts.lockout, body.email, origin)
+        claimed = await logins.claim_try(tx, parts.lockout, body.email, origin)
         known = await people.credentials(tx, body.email)
     password = body.password.get_secret_value()
     # No connection is held while a thread hashes.
-    async with a_try(db, body.email, origin, cause):
+    async with a_try(db, claimed, cause):
         matched = await parts.passwords.match(password, known.password_hash if known else None)
         renewed = await parts.passwords.renewed(password, known.password_hash) if known and matched else None
-    checked = Checked(body.email, origin, known, matched, renewed)
-    async with db.transaction(NOBODY if known is None else known.home_id, cause) as tx:
-        opened = await logins.settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
+        checked = Checked(body.email, origin, known, matched, renewed)
+        async with db.transaction(NOBODY if known is None else known.home_id, cause) as tx:
+            opened = await logins.settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
     if opened is None:
         raise Unauthenticated(_WRONG)
     if isinstance(opened, Challenged):

@@ -62,10 +62,10 @@ async def show_anew(body: StepUpIn, db: Db, parts: AllParts, origin: RequestOrig
     if begun is None:
         raise Unauthenticated(SPENT)
     # No connection is held while a thread hashes.
-    async with a_try(db, begun.email, origin, cause):
+    async with a_try(db, begun.claimed, cause):
         matched = await _matched(parts, offered, begun.known)
-    async with db.transaction(home_id, cause) as tx:
-        tokens = await step_up.finish(tx, parts.entrance, offered, matched)
+        async with db.transaction(home_id, cause) as tx:
+            tokens = await step_up.finish(tx, parts.entrance, offered, matched)
     if tokens is None:
         raise Unauthenticated(_WRONG, slug="step-up-failed")
     return TokensOut.of(tokens)

@@ -15,7 +15,7 @@ from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
 from libs.kit.security import Caller, StepUpRequired, requires, requires_fresh
 from libs.schema.values import UtcDatetime
-from services.auth.api.parts import AllParts
+from services.auth.api.parts import AllParts, FreshDb
 from services.auth.commands import support
 from services.auth.commands.support import Visit, Visitor
 from services.auth.model import SupportAccess, SupportGrant
@@ -101,7 +101,7 @@ async def enter_workspace(
     workspace_id: UUID,
     body: EntryIn,
     staff: Annotated[Caller, Depends(requires_fresh("support:act"))],
-    db: Db,
+    db: FreshDb,
     parts: AllParts,
     origin: RequestOrigin,
     cause: RequestCause,

@@ -13,7 +13,7 @@ from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
 from libs.kit.security import Caller, requires, requires_fresh
 from libs.schema.values import UtcDatetime
-from services.auth.api.parts import AllParts
+from services.auth.api.parts import AllParts, FreshDb
 from services.auth.commands import support
 from services.auth.model import SupportAccess, SupportGrant
 from services.auth.queries import support as read
@@ -69,7 +69,7 @@ class SupportGrantOut(BaseModel):
 async def let_support_in(
     body: SupportGrantIn,
     owner: Annotated[Caller, Depends(requires_fresh("support:grant"))],
-    db: Db,
+    db: FreshDb,
     parts: AllParts,
     origin: RequestOrigin,
     cause: RequestCause,

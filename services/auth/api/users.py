@@ -26,6 +26,7 @@ from libs.schema.audit import ActorKind
 from libs.schema.auth import LockReason
 from libs.schema.event import Cause
 from libs.schema.values import UtcDatetime
+from services.auth.api.parts import FreshDatabase, FreshDb
 from services.auth.commands import accounts
 from services.auth.model import AccountState, PlatformRole, User
 from services.auth.queries import accounts as read
@@ -205,7 +206,7 @@ async def restore_user(user_id: UUID, caller: Closer, db: Db, origin: RequestOri
 
 @router.put("/v1/users/{user_id}/role")
 async def change_platform_role(
-    user_id: UUID, body: RoleIn, caller: Granter, db: Db, origin: RequestOrigin, cause: RequestCause
+    user_id: UUID, body: RoleIn, caller: Granter, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> UserOut:
     """Give somebody a role in the place of theirs, both of which have to be the caller's to give. Their sessions end."""
     async with _at_home(db, user_id, cause) as tx:
@@ -215,7 +216,7 @@ async def change_platform_role(
 
 @router.delete("/v1/users/{user_id}/second-factors")
 async def remove_second_factors(
-    user_id: UUID, caller: Rescuer, db: Db, origin: RequestOrigin, cause: RequestCause
+    user_id: UUID, caller: Rescuer, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> UserOut:
     """Let somebody log in by password alone who lost all that they log in with besides. Their sessions end."""
     async with _at_home(db, user_id, cause) as tx:
@@ -224,7 +225,7 @@ async def remove_second_factors(
 
 
 @asynccontextmanager
-async def _at_home(db: Database, user_id: UUID, cause: Cause) -> AsyncIterator[Tx]:
+async def _at_home(db: Database | FreshDatabase, user_id: UUID, cause: Cause) -> AsyncIterator[Tx]:
     """A transaction of somebody's home, whether or not they may act. Raises NotFound."""
     async with db.public() as tx:
         home_id = (await read.account(tx, user_id)).default_workspace_id

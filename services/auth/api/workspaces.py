@@ -20,7 +20,7 @@ from libs.kit.security import Caller, authenticated, requires, requires_fresh
 from libs.schema.audit import ActorKind
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
-from services.auth.api.parts import AllParts, Somebody
+from services.auth.api.parts import AllParts, FreshDb, Somebody
 from services.auth.commands import workspaces
 from services.auth.commands.workspaces import WorkspacePatch
 from services.auth.model import Role, Workspace
@@ -137,7 +137,7 @@ async def show_workspace(workspace_id: UUID, caller: Member, db: Db) -> SeatOut:
 
 @router.patch("/v1/workspaces/{workspace_id}")
 async def change_workspace(
-    workspace_id: UUID, body: WorkspacePatchIn, caller: Owner, db: Db, origin: RequestOrigin, cause: RequestCause
+    workspace_id: UUID, body: WorkspacePatchIn, caller: Owner, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> SeatOut:
     """Rename the workspace of the caller's token, or change what it asks of its members. Its owner's alone."""
     patch = WorkspacePatch(body.name, body.second_factor_required)
@@ -148,7 +148,7 @@ async def change_workspace(
 
 @router.post("/v1/workspaces/{workspace_id}/transfer")
 async def transfer_workspace(
-    workspace_id: UUID, body: TransferIn, caller: Owner, db: Db, origin: RequestOrigin, cause: RequestCause
+    workspace_id: UUID, body: TransferIn, caller: Owner, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> SeatOut:
     """Let another member own the workspace of the caller's token; the caller trades in it from then on."""
     async with db.transaction(workspace_id, cause) as tx:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from libs.kit.acts import Act, Actor, Origin, Target, tell_act
+from libs.kit.acts import SYSTEM, Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, Forbidden, Invalid
 from libs.schema.audit import ActorKind
-from services.auth.model import PROGRAM_SCOPES, SCOPES_OF_ROLE, ApiKey
+from libs.schema.event import Cause
+from services.auth.model import PROGRAM_SCOPES, SCOPES_OF_ROLE, ApiKey, Role
 from services.auth.model.api_key import KeyTerms
 from services.auth.program_keys import KeyRules, KeySecret, new_prefix
-from services.auth.repository import api_keys, users
+from services.auth.repository import api_keys, users, workspaces
+
+# The database dates keys, and auth's replicas dates resets: a key that may be older is taken for older.
+_CLOCKS_APART = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,15 @@ class Holder:
     user_id: UUID
     workspace_id: UUID
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Whose password was reset, when, and the event that told it."""
+
+    user_id: UUID
+    at: datetime
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +99,33 @@ async def revoke_key(tx: Tx, holder: Holder, key_id: UUID) -> None:
         _tell(tx, "api_key.revoked", key, holder)
 
 
+async def revoke_of_former_member(tx: Tx, workspace_id: UUID, user_id: UUID, by: Actor, revoked_by: UUID) -> None:
+    """Let no key of a member who goes work again, also if they come back; `tx` has locked what they are there."""
+    for key in await api_keys.lock_kept_in(tx, workspace_id, user_id):
+        tx.publish(key, *key.revoke(revoked_by, tx.now))
+        revoked = Act("api_key.revoked", by, Target("api_key", key.id), reason="its person is no member any more")
+        tell_act(tx, workspace_id, revoked)
+
+
+async def revoke_after_resets(tx: Tx, resets: Sequence[Reset]) -> None:
+    """Let no key work that was made before its person's password was reset: whoever knew the old one may have made it.
+
+    Needs a worker's transaction. Keys that were made since then stay.
+    """
+    latest = {reset.user_id: reset for reset in resets}
+    await users.lock_all(tx, list(latest))
+    for key in await api_keys.lock_kept(tx, latest):
+        reset = latest[key.user_id]
+        if key.created_at < reset.at + _CLOCKS_APART:
+            tx.publish(key, *key.revoke(key.user_id, tx.now), cause=reset.cause)
+            revoked = Act("api_key.revoked", SYSTEM, Target("api_key", key.id), reason="the password was reset")
+            tell_act(tx, key.tenant_id, revoked, reset.cause)
+
+
 async def _refuse_wide(tx: Tx, holder: Holder, scopes: frozenset[str]) -> None:
-    role = await users.role_in(tx, holder.user_id, holder.workspace_id)
-    allowed = frozenset[str]() if role is None else SCOPES_OF_ROLE[role] & PROGRAM_SCOPES
+    # Locked: whoever removes the member finds every key that they made before.
+    member = await workspaces.lock_known_member(tx, holder.workspace_id, holder.user_id)
+    allowed = frozenset[str]() if member is None else SCOPES_OF_ROLE[Role(member.role)] & PROGRAM_SCOPES
     if not scopes <= allowed:
         beyond = ", ".join(sorted(scopes - allowed))
         raise Forbidden(f"you may give a program none of: {beyond}", slug="scopes-too-wide")

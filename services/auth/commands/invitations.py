@@ -14,6 +14,7 @@ from libs.kit.errors import Conflict, Forbidden, NotFound
 from libs.kit.ids import uuid7
 from libs.kit.mail_secrets import mail_secret
 from libs.schema.audit import ActResult
+from services.auth.commands.api_keys import revoke_of_former_member
 from services.auth.commands.workspaces import Hosting, lock_owned
 from services.auth.model import (
     Invitation,
@@ -111,6 +112,8 @@ async def accept(tx: Tx, presented: Ticket, user_id: UUID, by: Actor) -> Members
         tell_act(tx, workspace.id, refused)
         return objection
     invitation.settle(InvitationState.ACCEPTED, user_id, tx.now)
+    # Whoever was here before begins anew, also if nobody ended their keys when they went.
+    await revoke_of_former_member(tx, workspace.id, user_id, by, user_id)
     member = Membership(tenant_id=workspace.id, user_id=user_id, role=invitation.role)
     tx.add(member)
     await tx.flush()

@@ -88,20 +88,27 @@ class Challenged:
     factors: tuple[Factor, ...]
 
 
-async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> None:
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A try that was counted before it is made, and the guards that count it."""
+
+    subjects: tuple[bytes, ...]
+
+
+async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> Claimed:
     """Count one more try for an account and from an address. Raises RateLimited when it has to wait, known or not."""
     account, address = _subjects(email, origin)
-    await _claim(tx, {account: lockout.account, address: lockout.address})
+    return await _claim(tx, {account: lockout.account, address: lockout.address})
 
 
-async def claim_code(tx: Tx, lockout: Lockout, user: User, origin: Origin) -> None:
+async def claim_code(tx: Tx, lockout: Lockout, user: User, origin: Origin) -> Claimed:
     """The same for a code of a person, whose row `tx` has locked, beside what their password is guarded by."""
     account, address = _subjects(user.email, origin)
     patience = {account: lockout.account, address: lockout.address, codes_subject(user.id): lockout.codes}
-    await _claim(tx, patience)
+    return await _claim(tx, patience)
 
 
-async def _claim(tx: Tx, patience: Mapping[bytes, Patience]) -> None:
+async def _claim(tx: Tx, patience: Mapping[bytes, Patience]) -> Claimed:
     guards = await logins.lock_guards(tx, list(patience))
     waits = [guards[subject].claim(borne, tx.now) for subject, borne in patience.items()]
     longest = max((wait for wait in waits if wait is not None), default=None)
@@ -109,6 +116,7 @@ async def _claim(tx: Tx, patience: Mapping[bytes, Patience]) -> None:
         raise RateLimited(
             "too many logins failed: wait, or reset the password", retry_after=math.ceil(longest.total_seconds())
         )
+    return Claimed(tuple(patience))
 
 
 async def settle_try(
@@ -186,9 +194,9 @@ async def lock_if_too_many(tx: Tx, lockout: Lockout, mailing: Mailing, user: Use
         await lock(tx, lockout, mailing, user, origin)
 
 
-async def excuse(tx: Tx, email: str, origin: Origin) -> None:
-    """The try that was claimed last did not fail."""
-    for guard in (await logins.lock_guards(tx, _subjects(email, origin))).values():
+async def excuse(tx: Tx, claimed: Claimed) -> None:
+    """A try that was counted did not fail: it was right, or could not be made."""
+    for guard in (await logins.lock_guards(tx, claimed.subjects)).values():
         guard.give_back()
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
-from libs.kit.errors import Forbidden, NotFound
+from libs.kit.errors import Forbidden, NotFound, Unauthenticated
 from libs.kit.ids import uuid7
 from libs.schema.auth import MailTemplate, SessionEnd
 from services.auth.commands.acts import tell_of_session, tell_of_theft
@@ -149,8 +149,21 @@ async def go_on(tx: Tx, issuing: Issuing, continued: Continued, origin: Origin) 
     return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))
 
 
+async def refuse_ended(tx: Tx, user_id: UUID, session_id: UUID | None) -> None:
+    """Raise Unauthenticated when a session does not go on any more, whatever its tokens still say.
+
+    To be called when all else is done: whoever ends a session holds the person's lock, so that after it nothing is done
+    in a session that is over.
+    """
+    if session_id is None or not await sessions.goes_on(tx, user_id, session_id):
+        raise Unauthenticated("the session of the access token is over")
+
+
 async def close_session(tx: Tx, presented: Ticket, origin: Origin) -> None:
     """Log out: no token of the session works any more. An unknown one changes nothing."""
+    owner_id = await sessions.owner_of(tx, presented.digest)
+    if owner_id is not None:
+        await users.lock_known(tx, owner_id)
     held = await sessions.lock_by_token(tx, presented.digest)
     if held is not None and held.session.is_open(tx.now):
         tx.publish(held.session, *held.session.end(SessionEnd.LOGOUT, tx.now))
@@ -159,6 +172,7 @@ async def close_session(tx: Tx, presented: Ticket, origin: Origin) -> None:
 
 async def revoke_session(tx: Tx, user_id: UUID, session_id: UUID, origin: Origin) -> None:
     """End one session of a person. Raises NotFound."""
+    await users.lock_user(tx, user_id)
     session = await sessions.lock_session(tx, user_id, session_id)
     if session.is_open(tx.now):
         tx.publish(session, *session.end(SessionEnd.REVOKED, tx.now))

@@ -14,7 +14,7 @@ from libs.kit.errors import Invalid
 from libs.schema.audit import ActorKind, ActResult
 from services.auth.commands.acts import tell_of_session
 from services.auth.commands.challenges import hold as hold_challenge
-from services.auth.commands.logins import claim_code, claim_try, forgive_all, lock_if_too_many
+from services.auth.commands.logins import Claimed, claim_code, claim_try, forgive_all, lock_if_too_many
 from services.auth.commands.proofs import Shown, ShownCode, ShownPasskey, factors_of, prove
 from services.auth.commands.second_step import Entrance, all_of
 from services.auth.commands.sessions import Continued, Tokens, go_on, hold, refuse_former_member
@@ -48,7 +48,7 @@ class Offered:
 class Begun:
     """Whose try was counted, and what their password is to be checked against."""
 
-    email: str
+    claimed: Claimed
     known: Credentials
 
 
@@ -63,11 +63,11 @@ async def begin(tx: Tx, entrance: Entrance, offered: Offered) -> Begun | None:
         return None
     await _refuse_too_little(tx, user, offered)
     if offered.code is not None:
-        await claim_code(tx, entrance.lockout, user, offered.origin)
+        claimed = await claim_code(tx, entrance.lockout, user, offered.origin)
     else:
-        await claim_try(tx, entrance.lockout, user.email, offered.origin)
+        claimed = await claim_try(tx, entrance.lockout, user.email, offered.origin)
     known = Credentials(user.id, user.default_workspace_id, user.password_hash, user.password_changed_at)
-    return Begun(user.email, known)
+    return Begun(claimed, known)
 
 
 async def _refuse_too_little(tx: Tx, user: User, offered: Offered) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
@@ -44,6 +45,21 @@ async def lock_seen(tx: Tx, user_id: UUID, workspace_id: UUID, key_id: UUID) -> 
     if key is None:
         raise NotFound("API key", key_id)
     return key
+
+
+async def lock_kept_in(tx: Tx, workspace_id: UUID, user_id: UUID) -> Sequence[ApiKey]:
+    """A person's keys for the transaction's workspace that were not revoked, locked until it ends."""
+    return await tx.scalars(_kept([user_id]).where(ApiKey.tenant_id == workspace_id))
+
+
+async def lock_kept(tx: Tx, user_ids: Collection[UUID]) -> Sequence[ApiKey]:
+    """People's keys for whatever workspaces that were not revoked, locked in one order. Needs a worker's transaction."""
+    return await tx.scalars(_kept(user_ids))
+
+
+def _kept(user_ids: Collection[UUID]) -> Select[ApiKey]:
+    wanted = select(ApiKey).where(ApiKey.user_id.in_(user_ids), ApiKey.revoked_at.is_(None))
+    return wanted.order_by(ApiKey.id).with_for_update()
 
 
 async def sees_all(tx: Tx, user_id: UUID, workspace_id: UUID) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from services.auth.model import RefreshToken, Session
+from services.auth.repository.users import ask_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ async def lock_by_token(tx: Tx, token_hash: bytes) -> Held | None:
     session = await tx.scalar(select(Session).where(Session.id == of).with_for_update())
     token = await tx.scalar(select(RefreshToken).where(RefreshToken.token_hash == token_hash))
     return None if session is None or token is None else Held(token, session)
+
+
+async def goes_on(tx: Tx, user_id: UUID, session_id: UUID) -> bool:
+    """Whether a session of the person can be gone on with now, whatever workspace the transaction is of."""
+    await ask_as(tx, user_id)
+    open_one = select(Session.id).where(
+        Session.id == session_id, Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > tx.now
+    )
+    return await tx.scalar(open_one) is not None
 
 
 async def lock_session(tx: Tx, user_id: UUID, session_id: UUID) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -26,3 +27,19 @@ async def is_helper(tx: Tx, user_id: UUID) -> bool:
         User.id == user_id, User.platform_role.in_(HELPERS), User.is_active, User.deleted_at.is_(None)
     )
     return await tx.scalar(found) is not None
+
+
+async def visits(tx: Tx, user_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Which of these people, if they are staff, came into which workspaces by grants that count. Needs a worker's transaction."""
+    rows = await tx.fetch(
+        """
+        SELECT DISTINCT u.id, g.tenant_id
+        FROM auth."user" u JOIN auth.support_grant g ON u.id = ANY(g.entered_by)
+        WHERE u.id = ANY($1::uuid[]) AND u.platform_role = ANY($2::text[]) AND g.revoked_at IS NULL AND g.expires_at > $3
+        ORDER BY u.id, g.tenant_id
+        """,
+        list(user_ids),
+        sorted(HELPERS),
+        tx.now,
+    )
+    return [(row[0], row[1]) for row in rows]
