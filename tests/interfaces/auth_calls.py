@@ -114,7 +114,7 @@ async def _newcomer(person: Person) -> Person:
     known = Call({"email": email, "password": password})
     made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
     session = Session(made["user_id"], made["workspace_id"], "", "")
-    other = replace(person, email=email, password=password, session=session, new_token=None)
+    other = replace(person, email=email, password=password, session=session, forge=None)
     return replace(other, session=await other.log_in())
 
 

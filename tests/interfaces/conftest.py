@@ -38,8 +38,15 @@ async def premises(stack: Endpoints, template: str) -> AsyncIterator[Premises]:
             yield premises
 
 
+@pytest.fixture
+async def neighbours(premises: Premises, residents: Neighbours) -> Neighbours:
+    """Those of the module, in sessions that go on whatever was called before."""
+    await premises.revive(residents.ada, residents.bob, residents.eve)
+    return residents
+
+
 @pytest.fixture(scope="module")
-async def neighbours(premises: Premises) -> Neighbours:
+async def residents(premises: Premises) -> Neighbours:
     """Ada, who trades, and her neighbours. Whoever writes may give roles: a scope alone says not which."""
     ada, bob, eve = [await premises.register(f"{name}@neighbours.example") for name in ("ada", "bob", "eve")]
     ada, eve = [await premises.raised(person, PlatformRole.SUPER_ADMIN) for person in (ada, eve)]

@@ -65,13 +65,13 @@ class Person:
     send: Sender
     mailbox: Mailbox = no_mailbox
     begin_anew: Steps = no_steps
-    new_token: Callable[[], str] | None = None
-    """Signs one for the workspace with every scope that there is; without it the session's own is all that they have."""
+    forge: Callable[[Session], str] | None = None
+    """Signs a token of a session with every scope that there is; without it the session's own is all that they have."""
 
     @property
     def everything(self) -> str:
         """A token that allows all, as new as can be: the tests of a module may take longer than one lives."""
-        return self.session.access_token if self.new_token is None else self.new_token()
+        return self.session.access_token if self.forge is None else self.forge(self.session)
 
     async def log_in(self) -> Session:
         """Tokens of a session of its own."""

@@ -111,9 +111,9 @@ def _claimed(token: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-async def calls(neighbours: Neighbours) -> dict[str, Call]:
+async def calls(residents: Neighbours) -> dict[str, Call]:
     """One call of Ada's for each route, for those who are refused: nothing of it is used up."""
-    return {route: await stated.make(neighbours.ada) for route, stated in EXPECTATIONS.items()}
+    return {route: await stated.make(residents.ada) for route, stated in EXPECTATIONS.items()}
 
 
 @pytest.mark.parametrize("cell", _cells(Scoped, *REFUSED))
