@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from fillstream.cli.shell import collect_seldom
 from fillstream.contexts import load_all
 from fillstream.embedded.stack import Endpoints, embedded_stack
 from libs.kit.kafka import create_topics, topic_specs
@@ -19,10 +19,16 @@ from libs.kit.settings import Settings
 from libs.schema.catalogue import TOPICS
 from tests.issuer import Issuer, running_issuer
 from tests.keysets import keyset_url
+from tests.room import a_folder
 from tests.world import World, running_world
 
 _TEMPLATE = "fillstream_template"
 _numbers = count(1)
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported and collected stays: to search it for garbage again and again took a fifth of the tests' time."""
+    collect_seldom()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,7 +47,7 @@ async def stack() -> AsyncIterator[Endpoints]:
     if url and bootstrap:
         yield Endpoints(url, bootstrap)
         return
-    with tempfile.TemporaryDirectory(prefix="fillstream-tests-") as home:
+    with a_folder("fillstream-tests-") as home:
         async with embedded_stack(Path(home), lambda _: None) as endpoints:
             yield endpoints
 

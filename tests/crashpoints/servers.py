@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from libs.kit.migrate import migrate
 from libs.kit.settings import Settings
 from libs.schema.catalogue import TOPICS
 from tests.keysets import keyset_url
+from tests.room import a_folder
 
 _numbers = count(1)
 
@@ -73,7 +73,7 @@ class Servers:
 @asynccontextmanager
 async def servers() -> AsyncIterator[Servers]:
     """Embedded servers under a folder of their own."""
-    with tempfile.TemporaryDirectory(prefix="fillstream-crashpoints-") as folder:
+    with a_folder("fillstream-crashpoints-") as folder:
         async with embedded_stack(Path(folder) / "home", lambda _: None) as endpoints:
             yield await prepared(endpoints, Path(folder))
 

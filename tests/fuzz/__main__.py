@@ -7,7 +7,6 @@ import asyncio
 import os
 import random
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.fuzz.campaign import Plan, Target, run
 from tests.fuzz.report import print_findings
 from tests.fuzz.site import Site, site
 from tests.proof.invariants import Violation, check
+from tests.room import a_folder
 
 _CALLS = 20_000
 
@@ -67,7 +67,7 @@ async def _run(plan: Plan, console: Console) -> bool:
     def say(text: str) -> None:
         console.print(text, style="dim", markup=False)
 
-    with tempfile.TemporaryDirectory(prefix="fillstream-fuzz-") as folder:
+    with a_folder("fillstream-fuzz-") as folder:
         async with site(Path(folder)) as where:
             target = Target(where.url, merged_document(load_all()))
             started = time.monotonic()

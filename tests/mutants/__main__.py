@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tests.mutants.fault import BadFault, Fault, load_faults, named
 from tests.mutants.report import show_faults, show_progress, show_results
 from tests.mutants.stations import OpenStation, servers_of_its_own
 from tests.mutants.trial import Verdict
+from tests.room import a_folder
 
 HERE = Path(__file__).resolve().parent
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str], ground: Ground = CHECKOUT, console: Console |
 
 def _run(faults: Sequence[Fault], jobs: int, ground: Ground, console: Console) -> int:
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="fillstream-mutants-") as scratch:
+    with a_folder("fillstream-mutants-") as scratch:
         campaign = Campaign(ground.root, faults, ground.open_station, jobs, Path(scratch).resolve())
         try:
             results = asyncio.run(campaign.run(lambda fault, ruling: show_progress(fault, ruling, console)))
