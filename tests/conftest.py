@@ -13,14 +13,12 @@ import pytest
 from fillstream.cli.shell import collect_seldom
 from fillstream.contexts import load_all
 from fillstream.embedded.stack import Endpoints, embedded_stack
-from libs.kit.kafka import create_topics, topic_specs
 from libs.kit.migrate import migrate
 from libs.kit.settings import Settings
-from libs.schema.catalogue import TOPICS
 from tests.issuer import Issuer, running_issuer
 from tests.keysets import keyset_url
 from tests.room import a_folder
-from tests.world import World, running_world
+from tests.world import World, running_world, topics_of
 
 _TEMPLATE = "fillstream_template"
 _numbers = count(1)
@@ -82,7 +80,7 @@ async def database_url(stack: Endpoints, template: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def settings(database_url: str, stack: Endpoints, issuer: Issuer) -> Settings:
+async def settings(database_url: str, stack: Endpoints, issuer: Issuer) -> AsyncIterator[Settings]:
     """Settings of an installation of this test alone, its topics made."""
     settings = Settings(
         database_url=database_url,
@@ -92,8 +90,8 @@ async def settings(database_url: str, stack: Endpoints, issuer: Issuer) -> Setti
         jwks_url=issuer.jwks_url,
         encryption_key_url=keyset_url(),
     )
-    await create_topics(settings.kafka, topic_specs(settings, TOPICS))
-    return settings
+    async with topics_of(settings):
+        yield settings
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from fillstream.inflight import watch_in_flight
 from libs.kit.codec import Undecodable, UnknownType, decode, headers_of
 from libs.kit.db import Database, utc_now
 from libs.kit.ids import uuid7
-from libs.kit.kafka import connection, producer
+from libs.kit.kafka import admin, connection, create_topics, producer, topic_specs
 from libs.kit.outbox import OutboxRow, outbox_row
 from libs.kit.service import Service
 from libs.kit.settings import Settings
@@ -158,6 +158,16 @@ class World:
             # What a test sends raw and nobody can read is nothing that a context told.
             with suppress(Undecodable, UnknownType):
                 self._seen.append(decode(record.headers, record.value))
+
+
+@asynccontextmanager
+async def topics_of(settings: Settings) -> AsyncIterator[None]:
+    """The topics of an installation, gone afterwards: those of thousands of tests are more than a broker's memory holds."""
+    specs = topic_specs(settings, TOPICS)
+    await create_topics(settings.kafka, specs)
+    yield
+    async with admin(settings.kafka) as client:
+        await client.delete_topics([spec.name for spec in specs])
 
 
 @asynccontextmanager

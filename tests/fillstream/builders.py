@@ -23,14 +23,13 @@ from fillstream.installation import Installation
 from fillstream.replay import list_instruments
 from fillstream.serve import Serving, serving
 from libs.kit.db import Database, database
-from libs.kit.kafka import create_topics, topic_specs
 from libs.kit.settings import Settings
-from libs.schema.catalogue import TOPICS
 from libs.schema.values import Timeframe
 from services.marketdata.model import Bar
 from services.signals.backtest import Leg
 from services.signals.rules import PARAMETERS
 from tests.keysets import keyset_url
+from tests.world import topics_of
 
 MONDAY = datetime(2011, 3, 7, tzinfo=UTC)
 _numbers = count(1)
@@ -88,9 +87,8 @@ async def an_installation(stack: Endpoints, template: str) -> AsyncIterator[Inst
             "mail_token_secret": "not much of a secret, but a long one",
         }
     ).sibling_database(name)  # fmt: skip
-    settings = where.settings(Settings)
-    await create_topics(settings.kafka, topic_specs(settings, TOPICS))
-    yield where
+    async with topics_of(where.settings(Settings)):
+        yield where
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
 

@@ -17,14 +17,12 @@ from fillstream.embedded.stack import Endpoints
 from libs.kit.backbone import BACKBONE_TABLES
 from libs.kit.db import Database, database
 from libs.kit.ids import uuid7
-from libs.kit.kafka import create_topics, topic_specs
 from libs.kit.migrate import SchemaSource, migrate
 from libs.kit.settings import Settings
-from libs.schema.catalogue import TOPICS
 from tests.issuer import Issuer
 from tests.kit.api import Api, running_api
 from tests.kit.probe import SOURCE, Admin, Consuming, Faults, consuming
-from tests.world import World, running_world
+from tests.world import World, running_world, topics_of
 
 _TEMPLATE = "kit_template"
 _TABLES = ", ".join(
@@ -85,9 +83,10 @@ async def settings(database_url: str, stack: Endpoints, issuer: Issuer) -> Setti
 
 
 @pytest.fixture
-async def topics(settings: Settings) -> None:
+async def topics(settings: Settings) -> AsyncIterator[None]:
     """The topics of this test."""
-    await create_topics(settings.kafka, topic_specs(settings, TOPICS))
+    async with topics_of(settings):
+        yield
 
 
 @pytest.fixture
