@@ -191,7 +191,7 @@ async def test_a_session_that_is_over_does_nothing_dangerous_while_its_revocatio
     answers = [
         await ask_for_key(client, ada),
         await client.post("/v1/me/totp", headers=ada.bearer),
-        await client.post("/v1/me/passkeys/options", headers=ada.bearer),
+        await client.post("/v1/me/passkey-options", headers=ada.bearer),
         await client.post("/v1/me/erasure", headers=ada.bearer),
         await client.patch(f"/v1/workspaces/{ada.workspace_id}", json={"name": "Mine"}, headers=ada.bearer),
     ]

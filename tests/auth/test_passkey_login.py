@@ -59,7 +59,7 @@ def _options(asked: Json) -> Json:
 
 
 async def made(client: AsyncClient, person: Person, device: Authenticator, lie: Lie = TRUTH) -> Response:
-    begun = (await client.post("/v1/me/passkeys/options", headers=person.bearer)).raise_for_status().json()
+    begun = (await client.post("/v1/me/passkey-options", headers=person.bearer)).raise_for_status().json()
     body = {"challenge": begun["challenge"], "credential": device.create(begun["options"], lie), "name": "Laptop"}
     return await client.post("/v1/me/passkeys", json=body, headers=person.bearer)
 
@@ -215,7 +215,7 @@ async def test_a_passkey_belongs_to_one_person(ada: Holder) -> None:
 
 
 async def test_a_registration_that_lies_is_refused_and_spends_its_question(ada: Holder) -> None:
-    begun = (await ada.client.post("/v1/me/passkeys/options", headers=ada.person.bearer)).json()
+    begun = (await ada.client.post("/v1/me/passkey-options", headers=ada.person.bearer)).json()
     device = Authenticator(a_key(ES256), origin=HERE)
     answers = []
     for lie in (LIES["wrong origin"], TRUTH):
@@ -259,7 +259,7 @@ async def test_nobody_has_more_than_twenty(ada: Holder, world: World) -> None:
         "aaguid, transports, false, false, 'one more' FROM auth.passkey, generate_series(1, 19)"
     )
 
-    answer = await ada.client.post("/v1/me/passkeys/options", headers=ada.person.bearer)
+    answer = await ada.client.post("/v1/me/passkey-options", headers=ada.person.bearer)
 
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:fillstream:problem:too-many-passkeys")
 

@@ -155,7 +155,7 @@ async def test_without_a_factor_recovery_codes_are_gone_and_a_password_is_enough
     ("method", "path"),
     [
         ("POST", "/v1/me/totp"), ("POST", "/v1/me/totp/confirm"), ("DELETE", "/v1/me/totp"),
-        ("POST", "/v1/me/recovery-codes"), ("POST", "/v1/me/passkeys/options"), ("POST", "/v1/me/passkeys"),
+        ("POST", "/v1/me/recovery-codes"), ("POST", "/v1/me/passkey-options"), ("POST", "/v1/me/passkeys"),
         ("DELETE", "/v1/me/passkeys/0198dead-0000-7000-8000-00000000beef"), ("POST", "/v1/auth/device/approval"),
     ],
 )  # fmt: skip

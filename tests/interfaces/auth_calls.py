@@ -214,7 +214,7 @@ async def _a_made_passkey(person: Person) -> tuple[Authenticator, Call]:
         if one["name"].startswith("passkey "):
             gone = Call(path={"passkey_id": one["id"]})
             await person.send("DELETE /v1/me/passkeys/{passkey_id}", gone, bearer(person.everything))
-    begun = await person.made("POST /v1/me/passkeys/options", Call())
+    begun = await person.made("POST /v1/me/passkey-options", Call())
     device = Authenticator(a_key_pair(ES256), origin="http://localhost:8000")
     made = {"challenge": begun["challenge"], "credential": device.create(begun["options"])}
     return device, Call(made | {"name": f"passkey {next(_numbers)}"})

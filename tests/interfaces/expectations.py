@@ -94,7 +94,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "POST /v1/me/totp": Scoped(None, Foreign.OWN),
     "DELETE /v1/me/totp": Scoped(None, Foreign.HIDDEN, auth_calls.an_app),
     "POST /v1/me/recovery-codes": Scoped(None, Foreign.HIDDEN, auth_calls.an_app),
-    "POST /v1/me/passkeys/options": Scoped(None, Foreign.OWN),
+    "POST /v1/me/passkey-options": Scoped(None, Foreign.OWN),
     "POST /v1/me/passkeys": Scoped(None, Foreign.HIDDEN, auth_calls.a_new_passkey),
     "GET /v1/me/passkeys": Scoped(None, Foreign.OWN),
     "PATCH /v1/me/passkeys/{passkey_id}": Scoped(None, Foreign.HIDDEN, auth_calls.a_passkey_to_rename),

@@ -110,7 +110,7 @@ class Visitors:
 
     async def make_passkey(self, person: Person) -> None:
         """Let the person log in by a passkey from now on, which takes no codes that others use up."""
-        begun = await person.made("POST /v1/me/passkeys/options", Call())
+        begun = await person.made("POST /v1/me/passkey-options", Call())
         device = Authenticator(a_key(ES256), origin=_PAGE)
         made = {"challenge": begun["challenge"], "credential": device.create(begun["options"]), "name": "own"}
         await person.made("POST /v1/me/passkeys", Call(made))

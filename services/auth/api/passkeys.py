@@ -88,7 +88,7 @@ class AddedPasskeyOut(PasskeyOut):
     """To be written down; empty when those that were shown before still work."""
 
 
-@router.post("/v1/me/passkeys/options")
+@router.post("/v1/me/passkey-options")
 async def begin_passkey(somebody: FreshSomebody, db: FreshDb, parts: AllParts, cause: RequestCause) -> CreationOut:
     """How to make a passkey: for `navigator.credentials.create`."""
     async with db.transaction(somebody.home_id, cause) as tx:
