@@ -66,6 +66,8 @@ async def stage(home: Path, *, quick: bool) -> AsyncIterator[Stage]:
                 "mail_token_secret": "only-for-this-benchmark-and-long-enough",
                 "log_level": "WARNING",
                 "rate_limit_scale": 1_000,
+                # Named, so that processes apart take each other's tokens.
+                "public_url": "http://127.0.0.1:8000",
             }
         )
         await prepare(where)
