@@ -21,7 +21,7 @@ from bench.stage import Stage
 from bench.turns import Contestant, in_turns
 from libs.kit.ids import uuid7
 from libs.kit.security import TokenVerifier
-from tests.issuer import Issuer, running_issuer
+from tests.issuer import ISSUER, Issuer, running_issuer
 
 _PEOPLE = 100
 _CONNECTIONS = 4
@@ -75,7 +75,7 @@ async def _first_checks(issuer: Issuer, count: int) -> float:
     async def source() -> KeySet:
         return KeySet.import_key_set({"keys": [issuer.key.as_dict(private=False)]})
 
-    verifier = TokenVerifier(source, "fillstream", "fillstream")
+    verifier = TokenVerifier(source, ISSUER, "fillstream")
     await verifier.verify(issuer.token(uuid7()))
     tokens = [issuer.token(uuid7()) for _ in range(count)]
     before = time.process_time()
