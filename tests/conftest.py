@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import uvloop
 
 from fillstream.cli.shell import collect_seldom
 from fillstream.contexts import load_all
@@ -22,6 +24,11 @@ from tests.world import World, running_world, topics_of
 
 _TEMPLATE = "fillstream_template"
 _numbers = count(1)
+
+
+def pytest_configure() -> None:
+    """Tests run on the loop that services run on: its transports fail in ways that asyncio's do not."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def pytest_collection_finish() -> None:

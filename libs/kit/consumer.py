@@ -27,7 +27,7 @@ from libs.kit.errors import Fatal
 from libs.kit.handlers import Handlers, topics_of
 from libs.kit.health import Probe, ProbeFailed
 from libs.kit.inbox import Arrival, Inbox, read
-from libs.kit.kafka import REQUEST_MS, security
+from libs.kit.kafka import REQUEST_MS, security, stopped
 from libs.kit.logging import logger
 from libs.kit.metrics import CONSUMER_LAG, DEAD_LETTERS
 from libs.kit.outages import Away, DatabaseAway
@@ -268,7 +268,7 @@ async def consumer(
     finally:
         await end(task, watching)
         await _drain(worker, working)
-        await broker.stop()
+        await stopped(broker.stop())
 
 
 def _wait_for_records(client: AIOKafkaConsumer | None) -> None:

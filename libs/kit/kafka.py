@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,18 +17,26 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExist
 from aiokafka.partitioner import DefaultPartitioner, murmur2
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from libs.kit.broken_connections import break_on_closed_handles
+from libs.kit.logging import logger
 from libs.kit.settings import KafkaSettings, Settings
+
+log = logger(__name__)
 
 MAX_RECORD_BYTES = 1_048_576
 BATCH_BYTES = 131_072
 """How much a producer sends to a partition at once."""
 REQUEST_MS = 10_000
 """How long an answer is waited for: longer than a group waits for a member that died, since its sessions last 6 s."""
+_STOP_SECONDS = 20.0
 _KEYS = 16_384
 _OFFSETS_RETRY_MS = 5
 """aiokafka learns of a single topic with each try; a tenth of a second between them, its default, is over a second for all."""
 _COORDINATOR_SECONDS = 30.0
 _COORDINATOR_POLL_SECONDS = 0.05
+
+
+break_on_closed_handles()
 
 
 class Connection(TypedDict):
@@ -85,7 +93,19 @@ async def producer(settings: KafkaSettings, client_id: str) -> AsyncIterator[AIO
         await client.start()
         yield client
     finally:
-        await client.stop()
+        await stopped(client.stop())
+
+
+async def stopped(stopping: Awaitable[object], *, seconds: float = _STOP_SECONDS) -> None:
+    """Wait for a client to stop, and leave it behind when it does not: it may wait for a broker that never answers.
+
+    Whoever stops is restarted by a supervisor, and must not keep it waiting.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping
+    except TimeoutError:
+        log.exception("kafka_client_left_behind", after_seconds=seconds)
 
 
 def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
@@ -109,7 +129,7 @@ async def admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.start()
         yield client
     finally:
-        await client.close()
+        await stopped(client.close())
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +195,7 @@ async def offsets_reader(settings: KafkaSettings) -> AsyncIterator[AIOKafkaConsu
         await client.start()
         yield client
     finally:
-        await client.stop()
+        await stopped(client.stop())
 
 
 async def _until_groups_can_join(client: AIOKafkaAdminClient) -> None:

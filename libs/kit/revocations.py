@@ -16,7 +16,7 @@ from libs.kit.codec import Undecodable, UnknownType, decode
 from libs.kit.db import utc_now
 from libs.kit.dead_letters import Record
 from libs.kit.health import Probe
-from libs.kit.kafka import REQUEST_MS, connection
+from libs.kit.kafka import REQUEST_MS, connection, stopped
 from libs.kit.logging import logger
 from libs.kit.settings import Settings
 from libs.schema.auth import AccessRevoked
@@ -216,4 +216,4 @@ async def _reading(settings: Settings) -> AsyncIterator[tuple[Revocations, Probe
         finally:
             await end(task)
     finally:
-        await client.stop()
+        await stopped(client.stop())

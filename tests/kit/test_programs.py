@@ -13,7 +13,7 @@ from libs.kit.http.programs import is_among, networks_of
 from libs.kit.ids import uuid7
 from tests.kit.api import Api
 
-addresses = st.ip_addresses()
+addresses = st.ip_addresses().filter(lambda address: address.version == 4 or address.ipv4_mapped is None)
 
 
 @given(address=addresses | st.text(max_size=40))
@@ -30,6 +30,11 @@ def test_an_address_is_among_networks_that_hold_it_and_no_others(
     assert is_among(str(address), networks_of([neighbourhood(str(address))]))
     assert is_among(str(address), (*strangers, *networks_of([str(address)])))
     assert is_among(str(address), strangers) is (strangers == ())
+
+
+@given(address=st.ip_addresses(v=4))
+def test_a_caller_over_a_socket_for_both_kinds_of_addresses_is_known_by_the_ipv4_one(address: IPv4Address) -> None:
+    assert is_among(f"::ffff:{address}", networks_of([str(address)]))
 
 
 @pytest.mark.parametrize("nobody", ["unknown", "", "192.0.2.7:80", "192.0.2"])

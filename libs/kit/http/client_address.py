@@ -28,11 +28,11 @@ def forwarded_for(peer: str, lines: Sequence[str], trusted: Sequence[Network]) -
     Each proxy appends whom it was asked by, so what stands to the left of a stranger is the stranger's invention; so is
     everything, when the peer is a stranger.
     """
-    client = _address(peer)
+    client = address_of(peer)
     if client is None:
         return peer
     for hop in reversed(",".join(lines).split(",")):
-        if not _among(client, trusted) or (before := _address(hop.strip())) is None:
+        if not _among(client, trusted) or (before := address_of(hop.strip())) is None:
             break
         client = before
     return str(client)
@@ -40,18 +40,18 @@ def forwarded_for(peer: str, lines: Sequence[str], trusted: Sequence[Network]) -
 
 def neighbourhood(address: str) -> str:
     """What an address is limited by: an IPv4 address itself, an IPv6 address with all others of its /64."""
-    parsed = _address(address)
+    parsed = address_of(address)
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), _IPV6_PREFIX), strict=False))
     return address if parsed is None else str(parsed)
 
 
-def _address(text: str) -> Address | None:
+def address_of(text: str) -> Address | None:
+    """The address that a text names, or None; that of an IPv4 client of a socket for both kinds is its IPv4 address."""
     try:
         address = ip_address(text)
     except ValueError:
         return None
-    # An IPv4 client of a socket that takes both.
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 

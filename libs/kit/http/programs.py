@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from uuid import UUID
 
 from fastapi import Request
 
 from libs.kit.errors import Forbidden
-from libs.kit.http.client_address import client_address
+from libs.kit.http.client_address import address_of, client_address
 from libs.kit.http.limiter import limiter
 from libs.kit.rate_limits import RateLimit
 from libs.kit.settings import Network, Settings
@@ -47,11 +47,8 @@ def is_among(address: str, networks: Sequence[Network]) -> bool:
     """Whether a client is in one of the networks; all are where none is named, and who has no address is in none."""
     if not networks:
         return True
-    try:
-        client = ip_address(address)
-    except ValueError:
-        return False
-    return any(client in network for network in networks)
+    client = address_of(address)
+    return client is not None and any(client in network for network in networks)
 
 
 async def admit(request: Request, program: Program) -> None:
