@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -47,11 +48,13 @@ async def examine(contexts: Sequence[Context], where: Installation) -> AsyncGene
     yield Finding("settings", None)
     if any(keeps_secrets(context.metadata) for context in contexts):
         yield Finding("encryption key", await _check_encryption(settings))
+    url = settings.database_url.get_secret_value()
     try:
-        connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_CONNECT_SECONDS)
+        connection = await asyncpg.connect(url, timeout=_CONNECT_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         why = str(error) or "no answer in time"
-        yield Finding("database", f"PostgreSQL does not let us in ({why}): check FILLSTREAM_DATABASE_URL")
+        server = urlsplit(url).netloc.rpartition("@")[2]
+        yield Finding("database", f"PostgreSQL at {server} does not let us in ({why}): check FILLSTREAM_DATABASE_URL")
     else:
         try:
             yield Finding("database", None)

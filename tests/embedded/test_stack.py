@@ -137,7 +137,7 @@ async def test_a_cancelled_owner_leaves_nothing_running(home: Path) -> None:
     with an_owner(home) as owner:
         servers = pids(home)
         owner.send_signal(signal.SIGINT)
-        await asyncio.to_thread(owner.wait, 20)
+        await asyncio.to_thread(owner.wait, 60)
     assert not any(map(running, servers))
     assert pids(home) == []
 

@@ -66,7 +66,9 @@ async def test_an_absent_broker_is_told_before_anything_starts(where: Installati
 async def test_an_absent_database_is_told(where: Installation, command: tuple[str, ...]) -> None:
     url = f"postgresql://a:hush-hush@127.0.0.1:{free_port()}/b"
     said = sentence(await fillstream(*command, **where.with_values(database_url=url).environment()))
-    assert re.match(r"database: PostgreSQL does not let us in \(.*refused\): check FILLSTREAM_DATABASE_URL$", said)
+    assert re.match(
+        r"database: PostgreSQL at \S+ does not let us in \(.*refused\): check FILLSTREAM_DATABASE_URL$", said
+    )
 
 
 async def test_a_database_that_was_never_migrated_is_told(where: Installation) -> None:
