@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import Executable, Result, Select
+from sqlalchemy import Executable, Result, Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningInsert
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Clock(Protocol):
@@ -93,6 +94,10 @@ class Tx:
         """The first column of the first row, or None."""
         found: T | None = await self.session.scalar(statement)
         return found
+
+    async def row(self, statement: Select[*Ts]) -> Row[*Ts] | None:
+        """The only row, or None."""
+        return (await self.session.execute(statement)).one_or_none()
 
     async def scalars(self, statement: Select[T]) -> Sequence[T]:
         """The first column of every row."""

@@ -10,15 +10,15 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
-from services.auth.api.parts import Somebody
+from services.auth.api.parts import UNKNOWN_PERSON, InPerson, Somebody
 from services.auth.commands import people
 from services.auth.contact import AvatarUrl, Language, Phone, TimeZone, Username
 from services.auth.model import PlatformRole, Role, User
 from services.auth.queries import people as read
-from services.auth.queries import tiers
 from services.auth.repository.users import lock_user
 
 router = APIRouter()
@@ -122,18 +122,18 @@ class MeOut(PersonOut):
 
 
 @router.get("/v1/me")
-async def me(somebody: Somebody, db: Db) -> MeOut:
+async def me(caller: InPerson, db: Db) -> MeOut:
     """The caller, and the workspace that their token is for."""
-    caller = somebody.caller
     async with db.transaction(caller.tenant_id) as tx:
         profile = await read.profile(tx, caller.user_id, caller.tenant_id)
-        tier = await tiers.tier(tx, caller.tenant_id)
+        if profile is None:
+            raise Unauthenticated(UNKNOWN_PERSON)
         workspace = WorkspaceOut(id=profile.workspace.id, name=profile.workspace.name, role=profile.role)
         person = PersonOut.of(profile.user)
     return MeOut(
         **person.model_dump(),
         workspace=workspace,
-        tier=tier,
+        tier=profile.tier,
         scopes=sorted(caller.scopes),
         second_factor_required=profile.second_factor_required,
     )

@@ -31,6 +31,8 @@ from services.auth.program_keys import KeyRules
 from services.auth.queries import people
 from services.auth.tokens import Issuing, Ticket
 
+UNKNOWN_PERSON = "the person is not known, or no longer"
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -65,16 +67,21 @@ async def _parts(request: Request) -> Parts:
     return parts
 
 
-async def _person(caller: Annotated[Caller, Depends(authenticated)], db: Db) -> Person:
-    """Raises Unauthenticated when the person is gone, whatever their token says, and Forbidden for programs and guests."""
+async def _in_person(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    """Raises Forbidden for programs and guests."""
     if caller.client_id is not None:
         raise Forbidden("an API key can't do what is personal", slug="person-required")
     if caller.on_behalf_of is not None:
         raise Forbidden("a guest can't do what is personal", slug="person-required")
+    return caller
+
+
+async def _person(caller: Annotated[Caller, Depends(_in_person)], db: Db) -> Person:
+    """Raises Unauthenticated when the person is gone, whatever their token says."""
     async with db.public() as tx:
         user = await people.person(tx, caller.user_id)
         if user is None:
-            raise Unauthenticated("the person is not known, or no longer")
+            raise Unauthenticated(UNKNOWN_PERSON)
         return Person(user.id, user.default_workspace_id, caller)
 
 
@@ -85,6 +92,7 @@ async def _fresh_person(
 
 
 AllParts = Annotated[Parts, Depends(_parts)]
+InPerson = Annotated[Caller, Depends(_in_person)]
 Somebody = Annotated[Person, Depends(_person)]
 FreshSomebody = Annotated[Person, Depends(_fresh_person)]
 """Somebody who has just shown who they are: for what decides how they will the next time (ASVS 5.0, 7.5.1)."""

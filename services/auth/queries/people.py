@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
-from services.auth.model import STAFF, MailedToken, Role, User, Workspace
+from services.auth.model import STAFF, MailedToken, Membership, Role, Tier, User, Workspace
 from services.auth.model.mailed_token import Purpose
 from services.auth.repository import users
 from services.auth.repository.users import Credentials
@@ -23,6 +23,8 @@ class Profile:
     user: User
     workspace: Workspace
     role: Role
+    tier: str | None
+    """The plan that the workspace is on; None before billing has said anything."""
 
     @property
     def second_factor_required(self) -> bool:
@@ -44,14 +46,19 @@ async def person(tx: Tx, user_id: UUID) -> User | None:
     return user if user is not None and user.is_present else None
 
 
-async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile:
-    """The user, in the workspace that `tx` is a transaction of. Raises NotFound."""
-    user = await person(tx, user_id)
-    role = await users.role_in(tx, user_id, workspace_id)
-    workspace = await tx.scalar(select(Workspace).where(Workspace.id == workspace_id))
-    if user is None or role is None or workspace is None:
-        raise NotFound("user", user_id)
-    return Profile(user, workspace, role)
+async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile | None:
+    """The user, in the workspace that `tx` is a transaction of; None for whom may not act there. In one statement."""
+    row = await tx.row(
+        select(User, Workspace, Membership.role, Tier.plan)
+        .join(Membership, Membership.user_id == User.id)
+        .join(Workspace, Workspace.id == Membership.tenant_id)
+        .outerjoin(Tier, Tier.tenant_id == Workspace.id)
+        .where(User.id == user_id, Membership.tenant_id == workspace_id)
+    )
+    if row is None or not row[0].is_present:
+        return None
+    user, workspace, role, plan = row
+    return Profile(user, workspace, Role(role), plan)
 
 
 async def home_of(tx: Tx, user_id: UUID) -> UUID:
