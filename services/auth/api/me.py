@@ -10,8 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from libs.kit.errors import Unauthenticated
+from libs.kit.db import Tx
+from libs.kit.errors import NotFound, Unauthenticated
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.security import Caller
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
 from services.auth.api.parts import UNKNOWN_PERSON, InPerson, Somebody
@@ -127,7 +129,7 @@ async def me(caller: InPerson, db: Db) -> MeOut:
     async with db.transaction(caller.tenant_id) as tx:
         profile = await read.profile(tx, caller.user_id, caller.tenant_id)
         if profile is None:
-            raise Unauthenticated(UNKNOWN_PERSON)
+            raise await _why_nobody(tx, caller)
         workspace = WorkspaceOut(id=profile.workspace.id, name=profile.workspace.name, role=profile.role)
         person = PersonOut.of(profile.user)
     return MeOut(
@@ -137,6 +139,12 @@ async def me(caller: InPerson, db: Db) -> MeOut:
         scopes=sorted(caller.scopes),
         second_factor_required=profile.second_factor_required,
     )
+
+
+async def _why_nobody(tx: Tx, caller: Caller) -> NotFound | Unauthenticated:
+    if await read.person(tx, caller.user_id) is None:
+        return Unauthenticated(UNKNOWN_PERSON)
+    return NotFound("workspace", caller.tenant_id)
 
 
 @router.patch("/v1/me")

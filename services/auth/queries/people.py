@@ -47,7 +47,7 @@ async def person(tx: Tx, user_id: UUID) -> User | None:
 
 
 async def profile(tx: Tx, user_id: UUID, workspace_id: UUID) -> Profile | None:
-    """The user, in the workspace that `tx` is a transaction of; None for whom may not act there. In one statement."""
+    """The user, in the workspace that `tx` is a transaction of; None for whoever may not act there. In one statement."""
     row = await tx.row(
         select(User, Workspace, Membership.role, Tier.plan)
         .join(Membership, Membership.user_id == User.id)
