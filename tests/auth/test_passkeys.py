@@ -182,6 +182,7 @@ def test_a_lie_makes_no_passkey(name: str) -> None:
 
     assert refused.value.reason is reason
     assert refused.value.status == 422
+    assert [(error.pointer, error.message) for error in refused.value.errors] == [("/credential", reason.value)]
 
 
 @pytest.mark.parametrize("name", [*LIES, "the other ceremony's answer"])

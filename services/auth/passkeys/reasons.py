@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from libs.kit.errors import Rejected, Unauthenticated
+from libs.kit.errors import Invalid, Unauthenticated
 
 
 class Reason(StrEnum):
@@ -27,14 +27,13 @@ class Reason(StrEnum):
     CLONED = "the passkey was used by a copy of it"
 
 
-class RegistrationRefused(Rejected):
+class RegistrationRefused(Invalid):
     """A new passkey that is not taken."""
 
-    status = 422
     slug = "passkey-refused"
 
     def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
+        super().__init__("/credential", reason.value)
         self.reason = reason
 
 
