@@ -65,7 +65,7 @@ async def _microseconds(place: Stage, server: Served, path: str, bearers: Sequen
     """The processor time of one request, the warm-up's included in both parts of the fraction."""
     requests = [Request("GET", path, {"Authorization": bearer}) for bearer in bearers]
     before = server.processor_seconds()
-    answered = await ask(Load(server.url, 204, _CONNECTIONS, 0.1, place.sized(7, 5) / 10, requests))
+    answered = await ask(Load(server.url, 204, _CONNECTIONS, 0.1, place.sized(20, 5) / 10, requests))
     return 1e6 * (server.processor_seconds() - before) / answered.answers
 
 
