@@ -32,7 +32,7 @@ def forwarded_for(peer: str, lines: Sequence[str], trusted: Sequence[Network]) -
     if client is None:
         return peer
     for hop in reversed(",".join(lines).split(",")):
-        if not _among(client, trusted) or (before := address_of(hop.strip())) is None:
+        if not is_in(client, trusted) or (before := address_of(hop.strip())) is None:
             break
         client = before
     return str(client)
@@ -55,5 +55,6 @@ def address_of(text: str) -> Address | None:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
-def _among(address: Address, networks: Sequence[Network]) -> bool:
+def is_in(address: Address, networks: Sequence[Network]) -> bool:
+    """Whether one of the networks holds the address."""
     return any(address in network for network in networks)

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Request
 
 from libs.kit.errors import Forbidden
-from libs.kit.http.client_address import address_of, client_address
+from libs.kit.http.client_address import address_of, client_address, is_in
 from libs.kit.http.limiter import limiter
 from libs.kit.rate_limits import RateLimit
 from libs.kit.settings import Network, Settings
@@ -48,7 +48,7 @@ def is_among(address: str, networks: Sequence[Network]) -> bool:
     if not networks:
         return True
     client = address_of(address)
-    return client is not None and any(client in network for network in networks)
+    return client is not None and is_in(client, networks)
 
 
 async def admit(request: Request, program: Program) -> None:

@@ -10,13 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from libs.kit.db import Tx
-from libs.kit.errors import NotFound, Unauthenticated
+from libs.kit.errors import NotFound
 from libs.kit.http.app import Db, RequestCause
-from libs.kit.security import Caller
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
-from services.auth.api.parts import UNKNOWN_PERSON, InPerson, Somebody
+from services.auth.api.parts import InPerson, Somebody, known
 from services.auth.commands import people
 from services.auth.contact import AvatarUrl, Language, Phone, TimeZone, Username
 from services.auth.model import PlatformRole, Role, User
@@ -129,7 +127,8 @@ async def me(caller: InPerson, db: Db) -> MeOut:
     async with db.transaction(caller.tenant_id) as tx:
         profile = await read.profile(tx, caller.user_id, caller.tenant_id)
         if profile is None:
-            raise await _why_nobody(tx, caller)
+            await known(tx, caller)
+            raise NotFound("workspace", caller.tenant_id)
         workspace = WorkspaceOut(id=profile.workspace.id, name=profile.workspace.name, role=profile.role)
         person = PersonOut.of(profile.user)
     return MeOut(
@@ -139,12 +138,6 @@ async def me(caller: InPerson, db: Db) -> MeOut:
         scopes=sorted(caller.scopes),
         second_factor_required=profile.second_factor_required,
     )
-
-
-async def _why_nobody(tx: Tx, caller: Caller) -> NotFound | Unauthenticated:
-    if await read.person(tx, caller.user_id) is None:
-        return Unauthenticated(UNKNOWN_PERSON)
-    return NotFound("workspace", caller.tenant_id)
 
 
 @router.patch("/v1/me")

@@ -26,12 +26,11 @@ from services.auth.commands.second_step import Entrance
 from services.auth.commands.sessions import NoLongerAMember
 from services.auth.commands.workspaces import Hosting
 from services.auth.device_codes import Authorizing
+from services.auth.model import User
 from services.auth.passwords import Passwords
 from services.auth.program_keys import KeyRules
 from services.auth.queries import people
 from services.auth.tokens import Issuing, Ticket
-
-UNKNOWN_PERSON = "the person is not known, or no longer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +75,17 @@ async def _in_person(caller: Annotated[Caller, Depends(authenticated)]) -> Calle
     return caller
 
 
+async def known(tx: Tx, caller: Caller) -> User:
+    """The caller's account. Raises Unauthenticated when the person is gone, whatever their token says."""
+    user = await people.person(tx, caller.user_id)
+    if user is None:
+        raise Unauthenticated("the person is not known, or no longer")
+    return user
+
+
 async def _person(caller: Annotated[Caller, Depends(_in_person)], db: Db) -> Person:
-    """Raises Unauthenticated when the person is gone, whatever their token says."""
     async with db.public() as tx:
-        user = await people.person(tx, caller.user_id)
-        if user is None:
-            raise Unauthenticated(UNKNOWN_PERSON)
+        user = await known(tx, caller)
         return Person(user.id, user.default_workspace_id, caller)
 
 
