@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 
 from bench.load import Request
 from bench.stage import Stage
 from fillstream.users import make_people
 from libs.kit.db import database
-from services.auth.passwords import Cost, Passwords
+from services.auth.hashing import Cost
+from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 from services.auth.user_files import NewPerson, UserLine
 
@@ -22,8 +22,7 @@ BEHIND_A_PROXY = {"FILLSTREAM_TRUSTED_PROXIES": "127.0.0.1/32"}
 async def register(place: Stage, count: int) -> list[str]:
     """The addresses of so many people who may log in."""
     settings = place.where.settings(Settings)
-    with closing(Passwords(1, 1, Cost.of(settings))) as passwords:
-        known = await passwords.hash(PASSWORD)
+    known = await Passwords(1, 1, Cost.of(settings)).hash(PASSWORD)
     emails = [f"n{number}@example.com" for number in range(count)]
     lines = [
         UserLine(number, NewPerson(email=email, password_hash=known, email_verified=True))

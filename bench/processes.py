@@ -36,15 +36,17 @@ class Served:
         return sum(one.memory_full_info().pss for one in (process, *process.children(recursive=True))) / 2**20
 
     def processor_seconds(self) -> float:
-        """What the process has computed so far."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
+        """What the process has computed so far, without those that it started."""
+        return _computed(psutil.Process(self.pid))
 
-    def background_seconds(self) -> float:
-        """What those of its threads have computed so far that let all others go first; Linux alone knows them."""
-        threads = psutil.Process(self.pid).threads()
-        behind = [one for one in threads if os.getpriority(os.PRIO_PROCESS, one.id) > 0]
-        return float(sum(one.user_time + one.system_time for one in behind))
+    def helper_seconds(self) -> float:
+        """What the processes that it started have computed so far."""
+        return sum(_computed(helper) for helper in psutil.Process(self.pid).children())
+
+
+def _computed(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @asynccontextmanager

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from libs.kit.db import Database, Tx
 from libs.kit.errors import Conflict
 from libs.kit.ids import uuid7
 from services.auth.commands.imports import import_person
+from services.auth.hashing import Cost
 from services.auth.model import email_key, username_key
-from services.auth.passwords import Cost, Passwords
+from services.auth.passwords import Passwords
 from services.auth.queries import imports
 from services.auth.user_files import Flaw, UserLine
 
@@ -81,5 +81,4 @@ async def _make_some(db: Database, lines: Iterator[UserLine], nobodys_hash: str,
 
 async def _nobodys_hash(cost: Cost) -> str:
     """That of a password which nobody will ever know."""
-    with closing(Passwords(1, 1, cost)) as passwords:
-        return await passwords.hash(secrets.token_urlsafe(32))
+    return await Passwords(1, 1, cost).hash(secrets.token_urlsafe(32))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -18,8 +17,9 @@ from libs.kit.ids import uuid7
 from services.auth.api.registration import RegisterIn
 from services.auth.commands.mails import Mailing
 from services.auth.commands.staff import appoint_first, enrol_first, grant_role, refuse_second
+from services.auth.hashing import Cost
 from services.auth.model import PlatformRole
-from services.auth.passwords import Cost, Passwords
+from services.auth.passwords import Passwords
 from services.auth.queries.people import credentials
 from services.auth.repository.users import NewUser
 from services.auth.settings import Settings
@@ -64,11 +64,11 @@ async def _newcomer(email: str, settings: Settings) -> NewUser:
         [problem, *_] = error.errors(include_input=False, include_url=False, include_context=False)
         fail(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}")
     password = said.password.get_secret_value()
-    with closing(Passwords(1, 1, Cost.of(settings))) as passwords:
-        weak = await passwords.weakness(password, [said.email])
-        if weak is not None:
-            fail(" ".join(["password:", weak.warning, *weak.suggestions]))
-        return NewUser(said.email, await passwords.hash(password), None, None)
+    passwords = Passwords(1, 1, Cost.of(settings))
+    weak = await passwords.weakness(password, [said.email])
+    if weak is not None:
+        fail(" ".join(["password:", weak.warning, *weak.suggestions]))
+    return NewUser(said.email, await passwords.hash(password), None, None)
 
 
 def _asked() -> str:

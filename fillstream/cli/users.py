@@ -13,7 +13,7 @@ from fillstream.installation import Installation
 from fillstream.users import compare, make_people
 from libs.kit.db import Database, database, utc_now
 from libs.kit.logging import configure_logging
-from services.auth.passwords import Cost
+from services.auth.hashing import Cost
 from services.auth.settings import Settings
 from services.auth.user_files import FileFormat, Flaw, UserFile, UserLine, format_of, read_users
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from joserfc.jwk import KeySet
@@ -33,10 +33,11 @@ from services.auth.data_exports import data_exports
 from services.auth.device_codes import Authorizing
 from services.auth.erasures import erasures
 from services.auth.forgetting import forgetting
+from services.auth.hashing import Cost
 from services.auth.heads import audit_heads
 from services.auth.kyc_expiry import kyc_expiry
 from services.auth.passkeys import RelyingParty
-from services.auth.passwords import Cost, Passwords
+from services.auth.passwords import Passwords
 from services.auth.program_keys import KeyRules
 from services.auth.settings import Settings
 from services.auth.tokens import Issuing
@@ -93,23 +94,23 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 
     And ValueError when passkeys could not be used where the settings say.
     """
-    with closing(Passwords(settings.auth_hashing_threads, settings.auth_hashing_queue, Cost.of(settings))) as passwords:
-        async with (
-            database(settings, "auth") as db,
-            relay(db, settings) as relay_,
-            encryption(settings) as encryption_,
-            consumer(db, settings, handlers(settings)) as consumer_,
-            revocations(settings) as (revoked, revocations_),
-        ):
-            issuing = Issuing.of(settings, encryption_.guard)
-            keys = _own_keys(db, issuing)
-            await keys()
-            parts = _parts(settings, passwords, issuing, encryption_)
-            async with _tasks(db, parts, settings) as tasks:
-                tokens = TokenVerifier(keys, settings.issuer, settings.token_audience, revoked)
-                probes = (relay_, consumer_, *tasks, revocations_)
-                http = http_app(
-                    "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
-                )
-                http.state.parts = parts
-                yield Service("auth", http, probes)
+    passwords = Passwords(settings.auth_hashing_processes, settings.auth_hashing_queue, Cost.of(settings))
+    async with (
+        database(settings, "auth") as db,
+        relay(db, settings) as relay_,
+        encryption(settings) as encryption_,
+        consumer(db, settings, handlers(settings)) as consumer_,
+        revocations(settings) as (revoked, revocations_),
+    ):
+        issuing = Issuing.of(settings, encryption_.guard)
+        keys = _own_keys(db, issuing)
+        await keys()
+        parts = _parts(settings, passwords, issuing, encryption_)
+        async with _tasks(db, parts, settings) as tasks:
+            tokens = TokenVerifier(keys, settings.issuer, settings.token_audience, revoked)
+            probes = (relay_, consumer_, *tasks, revocations_)
+            http = http_app(
+                "auth", settings, routers=[api.router], db=db, tokens=tokens, probes=probes, limits=settings.limits
+            )
+            http.state.parts = parts
+            yield Service("auth", http, probes)

@@ -31,7 +31,7 @@ class Settings(KitSettings):
     """How long a signing key can still be checked with after another one has taken its place."""
     auth_key_lead_seconds: Annotated[int, Field(ge=0)] = 10
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
-    auth_hashing_threads: Annotated[int, Field(ge=1, le=64)] = cpu_count() or 1
+    auth_hashing_processes: Annotated[int, Field(ge=1, le=64)] = cpu_count() or 1
     """Passwords that are hashed at the same time. More than there are cores makes nothing faster."""
     auth_argon2_memory_kib: Annotated[int, Field(ge=19_456, le=262_144)] = 65_536
     """What each of them takes meanwhile. With the passes, what RFC 9106, section 4, recommends where memory is dear: all that a
@@ -39,7 +39,7 @@ class Settings(KitSettings):
     auth_argon2_passes: Annotated[int, Field(ge=2, le=16)] = 3
     """How often it goes over that memory."""
     auth_hashing_queue: Annotated[int, Field(ge=1)] = 200
-    """Passwords that wait for a thread; whoever comes when so many do is told to come again."""
+    """Passwords that wait for a process; whoever comes when so many do is told to come again."""
     auth_account_failures: Annotated[int, Field(ge=1)] = 10
     """Failed logins after which an account is locked; the waits before grow from one second on."""
     auth_address_failures: Annotated[int, Field(ge=1)] = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fillstream.users import compare, make_people
 from libs.kit.db import Database
-from services.auth.passwords import Cost
+from services.auth.hashing import Cost
 from services.auth.user_files import FileFormat, UserFile, format_of, read_users
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

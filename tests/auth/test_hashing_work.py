@@ -15,8 +15,8 @@ from argon2.low_level import hash_secret_raw, verify_secret
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth import passwords as passwords_module
-from services.auth.passwords import Cost, Passwords, missing_work, work_of
+from services.auth import hashing
+from services.auth.hashing import Cost, matches, missing_work, nobodys_hash, work_of
 
 PASSWORD = "correct horse battery staple"
 TODAY = Cost(memory_kib=1024, passes=3)
@@ -60,7 +60,7 @@ class Counter:
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     counting = Counter()
     monkeypatch.setattr(_password_hasher, "verify_secret", counting.verify_secret)
-    monkeypatch.setattr(passwords_module, "hash_secret_raw", counting.hash_secret_raw)
+    monkeypatch.setattr(hashing, "hash_secret_raw", counting.hash_secret_raw)
     return counting
 
 
@@ -68,25 +68,21 @@ def argon2id(memory_kib: int, passes: int, lanes: int = 1) -> str:
     return PasswordHasher(passes, memory_kib, lanes).hash(PASSWORD)
 
 
-async def refuse(known_hash: str | None) -> None:
-    checking = Passwords(1, 1, TODAY)
-    try:
-        assert not await checking.match("not the password", known_hash)
-    finally:
-        checking.close()
+def refuse(known_hash: str) -> None:
+    assert not matches(TODAY, "not the password", known_hash)
 
 
-async def test_a_stranger_costs_one_hash_of_today(counter: Counter) -> None:
-    await refuse(None)
+def test_a_stranger_costs_one_hash_of_today(counter: Counter) -> None:
+    refuse(nobodys_hash(TODAY))
 
     assert (counter.kib, counter.widest) == (STRANGERS, TODAY.memory_kib)
 
 
 @pytest.mark.parametrize(("memory_kib", "passes"), [(8, 1), (512, 2), (1024, 1), (1024, 3), (2048, 1)])
-async def test_an_older_hash_of_less_cost_is_refused_with_a_strangers_work(
+def test_an_older_hash_of_less_cost_is_refused_with_a_strangers_work(
     counter: Counter, memory_kib: int, passes: int
 ) -> None:
-    await refuse(argon2id(memory_kib, passes))
+    refuse(argon2id(memory_kib, passes))
 
     # Argon2 fills no less than 8 KiB.
     assert STRANGERS <= counter.kib < STRANGERS + 8
@@ -94,24 +90,20 @@ async def test_an_older_hash_of_less_cost_is_refused_with_a_strangers_work(
 
 
 @pytest.mark.parametrize("rounds", [4, 5])
-async def test_bcrypt_is_refused_with_no_less_than_a_strangers_work(counter: Counter, rounds: int) -> None:
-    await refuse(bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(rounds)).decode())
+def test_bcrypt_is_refused_with_no_less_than_a_strangers_work(counter: Counter, rounds: int) -> None:
+    refuse(bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(rounds)).decode())
 
     assert (counter.kib, counter.widest) == (STRANGERS, TODAY.memory_kib)
 
 
-async def test_a_dearer_hash_is_checked_once_and_nothing_is_added(counter: Counter) -> None:
-    await refuse(argon2id(2048, 2))
+def test_a_dearer_hash_is_checked_once_and_nothing_is_added(counter: Counter) -> None:
+    refuse(argon2id(2048, 2))
 
     assert counter.kib == 4096
 
 
-async def test_a_right_password_waits_for_nothing_more(counter: Counter) -> None:
-    checking = Passwords(1, 1, TODAY)
-    try:
-        assert await checking.match(PASSWORD, argon2id(512, 1))
-    finally:
-        checking.close()
+def test_a_right_password_waits_for_nothing_more(counter: Counter) -> None:
+    assert matches(TODAY, PASSWORD, argon2id(512, 1))
 
     assert counter.kib == 512
 

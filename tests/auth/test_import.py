@@ -23,7 +23,7 @@ from libs.schema.auth import (
     UserDeactivated,
     UserRegistered,
 )
-from services.auth.passwords import Cost
+from services.auth.hashing import Cost
 from tests.auth.builders import PASSWORD, a_person, bearer, log_in, mails, ticket
 from tests.auth.files_of_users import bring_in, csv_of, ignored, json_lines, read
 from tests.world import Running, World

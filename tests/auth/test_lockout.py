@@ -188,7 +188,7 @@ async def test_a_login_that_was_checked_before_the_password_changed_opens_nothin
 
 
 async def test_a_server_that_is_too_busy_to_check_counts_no_failure(world: World) -> None:
-    async with world.running("auth", auth_hashing_threads=1, auth_hashing_queue=1) as auth:
+    async with world.running("auth", auth_hashing_processes=1, auth_hashing_queue=1) as auth:
         client = await auth.anonymous()
         await a_person(client)
 

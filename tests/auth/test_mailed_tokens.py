@@ -160,7 +160,7 @@ async def test_a_wrong_current_password_changes_nothing_and_can_not_be_guessed_a
 
 
 async def test_a_change_that_a_busy_server_could_not_check_counts_no_failure(world: World) -> None:
-    async with world.running("auth", auth_hashing_threads=1, auth_hashing_queue=1) as auth:
+    async with world.running("auth", auth_hashing_processes=1, auth_hashing_queue=1) as auth:
         client = await auth.anonymous()
         person = await a_person(client)
 

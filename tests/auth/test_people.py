@@ -114,9 +114,6 @@ async def test_a_hash_with_weaker_parameters_is_made_anew(client: AsyncClient, w
 
 async def test_whoever_comes_when_the_queue_is_full_is_told_to_come_again() -> None:
     passwords = Passwords(1, queue=2)
-    try:
-        results = await asyncio.gather(*(passwords.hash("x" * 12) for _ in range(8)), return_exceptions=True)
-    finally:
-        passwords.close()
+    results = await asyncio.gather(*(passwords.hash("x" * 12) for _ in range(8)), return_exceptions=True)
 
     assert Counter(type(result).__name__ for result in results) == {"str": 3, "Overloaded": 5}

@@ -151,7 +151,7 @@ async def test_both_ends_are_in_the_trail(client: AsyncClient, world: World, ada
 
 
 async def test_a_try_that_a_busy_server_could_not_check_counts_for_neither_guard(world: World) -> None:
-    async with world.running("auth", auth_hashing_threads=1, auth_hashing_queue=1) as auth:
+    async with world.running("auth", auth_hashing_processes=1, auth_hashing_queue=1) as auth:
         client = await auth.anonymous()
         ada = await a_person(client)
         app = await enrol(asking(client), ada.access_token)
@@ -168,7 +168,7 @@ async def test_a_try_that_a_busy_server_could_not_check_counts_for_neither_guard
 
 @asynccontextmanager
 async def _busy(auth: Running) -> AsyncIterator[None]:
-    """Keep all threads that hash, and all places before them, taken."""
+    """Keep all processes that hash, and all places before them, taken."""
     passwords: Passwords = auth.service.http.state.parts.passwords
 
     async def hash_on() -> None:

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.auth.passwords import is_known_hash
+from services.auth.hashing import is_known_hash
 from services.auth.user_files import MAX_LINE_BYTES, FileFormat, NewPerson, UserFileError, read_users
 from tests.auth.files_of_users import NOW, csv_of, flaws, ignored, json_lines, read
 

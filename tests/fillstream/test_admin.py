@@ -42,9 +42,7 @@ async def test_the_first_super_admin_is_made_of_nobody_and_no_second(where: Inst
     assert again.err == "fillstream: there is a super admin already: they give the roles from now on\n"
     assert await roles(where) == {"chief@example.com": "SUPER_ADMIN"}
     [row] = await fetch(where, 'SELECT password_hash FROM auth."user"')
-    passwords = Passwords(1, queue=1)
-    assert await passwords.match(PASSWORD, row[0])
-    passwords.close()
+    assert await Passwords(1, queue=1).match(PASSWORD, row[0])
     assert PASSWORD not in made.out + made.err
 
 

@@ -46,8 +46,8 @@ async def test_a_sound_installation_passes_every_check(where: Installation) -> N
 
 
 async def test_settings_come_first(where: Installation) -> None:
-    with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_HASHING_THREADS: "):
-        await advice(where.with_values(auth_hashing_threads=0))
+    with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_HASHING_PROCESSES: "):
+        await advice(where.with_values(auth_hashing_processes=0))
 
 
 async def test_a_key_that_encrypts_nothing_is_found(where: Installation) -> None:

@@ -23,7 +23,7 @@ KNOWN = {"database_url": URL, "kafka_bootstrap": "127.0.0.1:9092", "mail_token_s
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Nothing of the caller's environment counts here."""
-    for name in (*OWN, "FILLSTREAM_HTTP_PORT", "FILLSTREAM_HOME", "FILLSTREAM_AUTH_HASHING_THREADS"):
+    for name in (*OWN, "FILLSTREAM_HTTP_PORT", "FILLSTREAM_HOME", "FILLSTREAM_AUTH_HASHING_PROCESSES"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -74,8 +74,10 @@ def test_a_bad_value_is_told_by_its_variable_and_without_the_secret(
 def test_a_missing_value_is_told_by_its_variable() -> None:
     with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_DATABASE_URL: Field required$"):
         Installation().settings(Settings)
-    with pytest.raises(ConfigurationError, match=r"^FILLSTREAM_AUTH_HASHING_THREADS: Input should be greater") as told:
-        Installation(KNOWN | {"auth_hashing_threads": 0}).of(load("auth"))
+    with pytest.raises(
+        ConfigurationError, match=r"^FILLSTREAM_AUTH_HASHING_PROCESSES: Input should be greater"
+    ) as told:
+        Installation(KNOWN | {"auth_hashing_processes": 0}).of(load("auth"))
     assert "hush-hush" not in str(told.value)
 
 

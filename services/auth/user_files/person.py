@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from libs.schema.values import UtcDatetime
 from services.auth.contact import Email, Language, Name, Phone, TimeZone, Username
+from services.auth.hashing import is_known_hash
 from services.auth.model.user import DEFAULT_LANGUAGE, DEFAULT_TIME_ZONE, PersonalDetails
-from services.auth.passwords import is_known_hash
 
 _EARLIEST_YEAR = 1970
 

@@ -1,0 +1,95 @@
+"""What is a helper to its process? A child at the other end of a socket pair, which answers one question at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from socket import socketpair
+from typing import TypeVar, TypeVarTuple, cast
+
+from libs.kit.errors import Overloaded
+from libs.kit.helpers.answering import SIZE_BYTES
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+# Without `site` it starts in half the time: what that would add is in the path already.
+_COMMAND = (sys.executable, "-S", "-P", "-m", "libs.kit.helpers")
+_END_SECONDS = 5.0
+_RETRY_SECONDS = 2
+
+
+def _environment() -> dict[str, str]:
+    """Where the code is, and nothing else of ours: secrets are there."""
+    return {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+class HelperLost(Overloaded):
+    """There is no process to do the work, or none for long: the system is short of memory, or somebody kills them."""
+
+
+def _lost() -> HelperLost:
+    return HelperLost("a process that computes for us has ended", retry_after=_RETRY_SECONDS)
+
+
+class Helper:
+    """One process. It ends when its line does: with us, however we end. Raises HelperLost when it can't be started."""
+
+    def __init__(self) -> None:
+        self._line, theirs = socketpair()
+        self._line.setblocking(False)
+        with theirs:
+            try:
+                self._process = subprocess.Popen(_COMMAND, stdin=theirs.fileno(), env=_environment())  # noqa: S603
+            except OSError as error:
+                self._line.close()
+                raise _lost() from error
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    async def ask(self, work: Callable[[*Ts], T], *arguments: *Ts) -> Callable[[], T]:
+        """Have a function called; what that gave or raised, the result gives or raises. Raises HelperLost.
+
+        After any error it has to be ended: nobody knows what it would answer next.
+        """
+        question = pickle.dumps((work, arguments))
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._line, question)
+            answer = await self._read(int.from_bytes(await self._read(SIZE_BYTES)))
+        except (OSError, EOFError) as error:
+            raise _lost() from error
+        # From our own child, over a line that nobody else holds.
+        done, failure = pickle.loads(answer)  # noqa: S301
+
+        def result() -> T:
+            if failure is not None:
+                raise failure
+            return cast("T", done)
+
+        return result
+
+    def end(self) -> None:
+        """Let it go, whatever it does."""
+        self._line.close()
+        self._process.kill()
+        self._process.wait(_END_SECONDS)
+
+    async def _read(self, size: int) -> bytes:
+        loop, read = asyncio.get_running_loop(), b""
+        while len(read) < size:
+            part = await loop.sock_recv(self._line, size - len(read))
+            if not part:
+                raise EOFError
+            read += part
+        return read

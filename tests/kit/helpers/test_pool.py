@@ -1,0 +1,121 @@
+"""Work is done by another process, whatever happens to that one, and nobody gets another's answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from libs.kit.helpers.pool import Helpers
+from libs.kit.helpers.process import Helper, HelperLost
+
+SHORTLY = 0.3
+
+
+@pytest.fixture
+def helpers() -> Helpers:
+    return Helpers(1)
+
+
+async def test_what_a_function_gives_comes_back(helpers: Helpers) -> None:
+    assert await helpers.run(divmod, 7, 2) == (3, 1)
+
+
+async def test_what_a_function_raises_is_raised_and_the_helper_goes_on(helpers: Helpers) -> None:
+    before = await helpers.run(os.getpid)
+
+    with pytest.raises(ZeroDivisionError):
+        await helpers.run(divmod, 7, 0)
+
+    assert await helpers.run(os.getpid) == before
+
+
+async def test_another_process_works_and_lets_all_others_go_first(helpers: Helpers) -> None:
+    assert await helpers.run(os.getpid) != os.getpid()
+    assert await helpers.run(os.getpriority, os.PRIO_PROCESS, 0) == 19
+
+
+async def test_a_helper_learns_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILLSTREAM_DATABASE_URL", "postgresql://owner:secret@localhost/fillstream")
+    helper = Helper()
+
+    known = await helper.ask(os.getenv, "FILLSTREAM_DATABASE_URL")
+    helper.end()
+
+    assert known() is None
+
+
+async def test_no_more_work_at_once_than_they_are_meant_to() -> None:
+    helpers = Helpers(2)
+
+    seen = await asyncio.gather(*(helpers.run(os.getpid) for _ in range(12)))
+
+    assert len(set(seen)) <= 2
+
+
+async def test_work_is_done_by_another_when_its_helper_is_killed(helpers: Helpers) -> None:
+    killed = await helpers.run(os.getpid)
+    working = asyncio.create_task(helpers.run(time.sleep, SHORTLY))
+    await asyncio.sleep(SHORTLY / 3)
+
+    os.kill(killed, signal.SIGKILL)
+
+    await working
+    assert await helpers.run(os.getpid) != killed
+
+
+async def test_a_helper_that_was_killed_at_leisure_is_replaced(helpers: Helpers) -> None:
+    killed = await helpers.run(os.getpid)
+
+    os.kill(killed, signal.SIGKILL)
+
+    assert await helpers.run(os.getpid) != killed
+    assert not psutil.pid_exists(killed), "nobody has buried it"
+
+
+async def test_work_that_ends_every_helper_is_given_up(helpers: Helpers) -> None:
+    with pytest.raises(HelperLost):
+        await helpers.run(os._exit, 1)
+
+    assert await helpers.run(divmod, 7, 2) == (3, 1)
+
+
+async def test_who_comes_after_somebody_who_was_cancelled_gets_their_own_answer(helpers: Helpers) -> None:
+    left = asyncio.create_task(helpers.run(time.sleep, SHORTLY))
+    await asyncio.sleep(SHORTLY / 3)
+    left.cancel()
+
+    answers = await asyncio.gather(left, helpers.run(divmod, 7, 2), helpers.run(divmod, 9, 2), return_exceptions=True)
+
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert answers[1:] == [(3, 1), (4, 1)]
+
+
+async def test_an_answer_of_any_size_comes_back_whole(helpers: Helpers) -> None:
+    assert await helpers.run("fill".__mul__, 1_000_000) == "fill" * 1_000_000
+
+
+async def test_ctrl_c_does_not_end_a_helper(helpers: Helpers) -> None:
+    before = await helpers.run(os.getpid)
+
+    os.kill(before, signal.SIGINT)
+
+    assert await helpers.run(os.getpid) == before
+
+
+def test_a_helper_ends_with_its_process_however_that_ends() -> None:
+    script = "from libs.kit.helpers.process import Helper; print(Helper().pid, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        helper = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+
+    assert helper.wait(10) is None
