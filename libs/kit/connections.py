@@ -70,18 +70,32 @@ async def connect_alone(url: str, schema: str, role: Role) -> Driver:
 
 
 @asynccontextmanager
-async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
-    """A connection with an open transaction for a tenant or none, which is rolled back unless it is committed.
-
-    Raises DatabaseAway for whatever goes wrong before the body: no work of ours has begun yet.
-    """
+async def lent(pool: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
+    """A connection, given back without an open transaction. Raises DatabaseAway when there is none."""
     try:
         connection = await pool.connect()
     except DATABASE_ERRORS as error:
         raise DatabaseAway(f"there is no connection: {error!r}") from error
     driver = await _driver_of(connection)
-    tenant = "" if tenant_id is None else str(tenant_id)
     try:
+        yield connection, driver
+    finally:
+        try:
+            if not driver.is_closed() and driver.is_in_transaction():
+                await uninterrupted(_roll_back(driver))
+        finally:
+            # Takes no turn of the loop, so that no cancellation comes between.
+            await connection.close()
+
+
+@asynccontextmanager
+async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tuple[AsyncConnection, Driver]]:
+    """A connection with an open transaction for a tenant or none, which is rolled back unless it is committed.
+
+    Raises DatabaseAway for whatever goes wrong before the body: no work of ours has begun yet.
+    """
+    tenant = "" if tenant_id is None else str(tenant_id)
+    async with lent(pool) as (connection, driver):
         try:
             with told_when_lost(driver):
                 # Local to the transaction, so that a pooled connection carries no tenant into the next one.
@@ -89,8 +103,6 @@ async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tupl
         except DATABASE_ERRORS as error:
             raise DatabaseAway(f"no transaction can begin: {error!r}") from error
         yield connection, driver
-    finally:
-        await uninterrupted(_give_back(connection, driver))
 
 
 async def commit(driver: Driver) -> None:
@@ -111,14 +123,12 @@ def told_when_lost(driver: Driver) -> Iterator[None]:
         raise
 
 
-async def _give_back(connection: AsyncConnection, driver: Driver) -> None:
-    if not driver.is_closed() and driver.is_in_transaction():
-        try:
-            await driver.execute("ROLLBACK")
-        except DATABASE_ERRORS:
-            # The pool replaces it.
-            driver.terminate()
-    await connection.close()
+async def _roll_back(driver: Driver) -> None:
+    try:
+        await driver.execute("ROLLBACK")
+    except DATABASE_ERRORS:
+        # The pool replaces it.
+        driver.terminate()
 
 
 async def _driver_of(connection: AsyncConnection) -> Driver:

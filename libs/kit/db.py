@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.dml import ReturningInsert
 
-from libs.kit.cancellation import uninterrupted
-from libs.kit.connections import Driver, Role, begun, commit, connect_alone, engine, told_when_lost
+from libs.kit.connections import Driver, Role, begun, commit, connect_alone, engine, lent, told_when_lost
 from libs.kit.ids import uuid7
 from libs.kit.metrics import POOL_IN_USE, POOL_SIZE
 from libs.kit.model import Aggregate
@@ -99,7 +98,7 @@ class Tx:
         """The only row, or None."""
         return (await self.session.execute(statement)).one_or_none()
 
-    async def scalars(self, statement: Select[T]) -> Sequence[T]:
+    async def scalars(self, statement: Select[T] | ReturningInsert[T]) -> Sequence[T]:
         """The first column of every row."""
         return (await self.session.scalars(statement)).all()
 
@@ -110,9 +109,9 @@ class Tx:
         return rows
 
     async def detach(self) -> None:
-        """Let go of mapped objects: they are values from now on."""
+        """Let go of mapped objects: they are values from now on. Takes no turn of the loop: nothing can be cancelled."""
         if self._session is not None:
-            await uninterrupted(self._session.close())
+            await self._session.close()
 
     async def write_events(self) -> bool:
         """Write what was published; whether there was anything.
@@ -155,10 +154,21 @@ class Database:
         async with self._begin("worker", None, cause) as tx:
             yield tx
 
+    async def fetch_alone(self, sql: str, *arguments: object) -> list[Record]:
+        """Run one statement of the API that is a transaction by itself: it sees no workspace's rows. One round trip.
+
+        Raises DatabaseAway.
+        """
+        with _told_when_cut_off():
+            async with lent(self._engines["api"]) as (_, driver):
+                with told_when_lost(driver):
+                    rows: list[Record] = await driver.fetch(sql, *arguments)
+        return rows
+
     @asynccontextmanager
     async def _begin(self, role: Role, tenant_id: UUID | None, cause: Cause | None) -> AsyncIterator[Tx]:
         """A transaction. Raises DatabaseAway when it can't begin, or is cut off."""
-        try:
+        with _told_when_cut_off():
             async with begun(self._engines[role], tenant_id) as (connection, driver):
                 tx = Tx(connection, driver, self.schema, self.clock(), cause or Cause(uuid7()))
                 try:
@@ -166,10 +176,6 @@ class Database:
                     await self._commit(tx)
                 finally:
                     await tx.detach()
-        except DATABASE_ERRORS as error:
-            if is_outage(error):
-                raise DatabaseAway(f"the transaction was cut off: {error!r}") from error
-            raise
 
     async def _commit(self, tx: Tx) -> None:
         published = await tx.write_events()
@@ -200,6 +206,17 @@ class Database:
             if isinstance(one.pool, QueuePool):
                 POOL_IN_USE.labels(self.schema, role).set(one.pool.checkedout())
                 POOL_SIZE.labels(self.schema, role).set(one.pool.size())
+
+
+@contextmanager
+def _told_when_cut_off() -> Iterator[None]:
+    """Make an outage of what the driver says when the server goes in the middle of a transaction."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if is_outage(error):
+            raise DatabaseAway(f"the transaction was cut off: {error!r}") from error
+        raise
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, DateTime, LargeBinary, MetaData, Table
 
-from libs.kit.db import Tx
+from libs.kit.db import Database
 
 _MICROSECOND = timedelta(microseconds=1)
 _NOTHING = timedelta(0)
@@ -88,13 +88,13 @@ class Verdict:
         return max(_seconds(self.missing + self.limit.interval - self.limit.capacity), 1)
 
 
-async def take(tx: Tx, limit: RateLimit, subject: str, at: datetime | None = None) -> Verdict:
+async def take(db: Database, limit: RateLimit, subject: str, at: datetime | None = None) -> Verdict:
     """Take one request out of a subject's bucket, if there is one, at the database's present or at a given moment.
 
-    Exact for any number of replicas at once. `tx` should be a transaction of its own, so that what is refused later
-    counts too, and no request holds the bucket while it works.
+    Exact for any number of replicas at once. What is refused later counts too, and no request holds the bucket while it
+    works.
     """
-    [(allowed, missing)] = await tx.fetch(_TAKE, limit.key(subject), limit.interval, limit.capacity, at)
+    [(allowed, missing)] = await db.fetch_alone(_TAKE, limit.key(subject), limit.interval, limit.capacity, at)
     return Verdict(limit, allowed, max(missing, _NOTHING))
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from libs.kit.db import Database
 from libs.kit.ids import uuid7
 from libs.kit.maintenance import maintain
-from libs.kit.rate_limits import RateLimit, Verdict, take
+from libs.kit.rate_limits import RateLimit, take
 from libs.kit.settings import Settings
 from tests.kit.probe import Admin
 
@@ -41,11 +41,6 @@ class TokenBucket:
         return allowed, int(self.tokens)
 
 
-async def ask(db: Database, limit: RateLimit, subject: str, at: datetime | None = None) -> Verdict:
-    async with db.public() as tx:
-        return await take(tx, limit, subject, at)
-
-
 policies = st.builds(
     RateLimit,
     st.just("model"),
@@ -68,7 +63,7 @@ async def test_a_bucket_lets_through_what_an_exact_token_bucket_does(
         now += time
         bucket.wait(time)
 
-        verdict = await ask(db, limit, subject, now)
+        verdict = await take(db, limit, subject, now)
 
         assert (verdict.allowed, verdict.remaining) == bucket.take()
 
@@ -76,7 +71,7 @@ async def test_a_bucket_lets_through_what_an_exact_token_bucket_does(
 async def test_of_fifty_at_once_as_many_pass_as_the_quota_says(db: Database) -> None:
     limit = RateLimit("storm", 10, HOUR)
 
-    verdicts = await asyncio.gather(*(ask(db, limit, "everybody") for _ in range(50)))
+    verdicts = await asyncio.gather(*(take(db, limit, "everybody") for _ in range(50)))
 
     allowed = [verdict for verdict in verdicts if verdict.allowed]
     assert len(allowed) == 10
@@ -87,36 +82,36 @@ async def test_of_fifty_at_once_as_many_pass_as_the_quota_says(db: Database) -> 
 async def test_who_waits_as_long_as_told_is_let_through_and_a_second_earlier_is_not(db: Database) -> None:
     limit = RateLimit("patience", 3, timedelta(seconds=30))
     for _ in range(3):
-        await ask(db, limit, "one", NOON)
+        await take(db, limit, "one", NOON)
 
-    refused = await ask(db, limit, "one", NOON + SECOND)
+    refused = await take(db, limit, "one", NOON + SECOND)
 
     assert (refused.allowed, refused.retry_after, refused.full_in) == (False, 9, 29)
-    assert not (await ask(db, limit, "one", NOON + refused.retry_after * SECOND)).allowed
-    assert (await ask(db, limit, "one", NOON + (1 + refused.retry_after) * SECOND)).allowed
+    assert not (await take(db, limit, "one", NOON + refused.retry_after * SECOND)).allowed
+    assert (await take(db, limit, "one", NOON + (1 + refused.retry_after) * SECOND)).allowed
 
 
 async def test_a_refused_request_costs_nothing(db: Database) -> None:
     limit = RateLimit("free", 1, timedelta(seconds=10))
-    await ask(db, limit, "one", NOON)
+    await take(db, limit, "one", NOON)
     for second in range(1, 10):
-        assert not (await ask(db, limit, "one", NOON + second * SECOND)).allowed
+        assert not (await take(db, limit, "one", NOON + second * SECOND)).allowed
 
-    assert (await ask(db, limit, "one", NOON + 10 * SECOND)).allowed
+    assert (await take(db, limit, "one", NOON + 10 * SECOND)).allowed
 
 
 async def test_a_clock_that_goes_back_opens_no_bucket(db: Database) -> None:
     limit = RateLimit("clock", 2, HOUR)
-    await ask(db, limit, "one", NOON)
-    await ask(db, limit, "one", NOON)
+    await take(db, limit, "one", NOON)
+    await take(db, limit, "one", NOON)
 
-    assert not (await ask(db, limit, "one", NOON - timedelta(days=1))).allowed
+    assert not (await take(db, limit, "one", NOON - timedelta(days=1))).allowed
 
 
 async def test_a_burst_is_smaller_than_the_quota_of_the_window(db: Database) -> None:
     limit = RateLimit("burst", 60, timedelta(minutes=1), burst=2)
 
-    verdicts = [(await ask(db, limit, "one", NOON + step * SECOND)).allowed for step in (0, 0, 0, 1, 1)]
+    verdicts = [(await take(db, limit, "one", NOON + step * SECOND)).allowed for step in (0, 0, 0, 1, 1)]
 
     assert verdicts == [True, True, False, True, False]
 
@@ -125,12 +120,12 @@ async def test_subjects_and_policies_have_buckets_of_their_own(db: Database) -> 
     one, other = RateLimit("one", 1, HOUR), RateLimit("other", 1, HOUR)
 
     for limit, subject in ((one, "ada"), (one, "bob"), (other, "ada")):
-        assert (await ask(db, limit, subject)).allowed
-    assert not (await ask(db, one, "ada")).allowed
+        assert (await take(db, limit, subject)).allowed
+    assert not (await take(db, one, "ada")).allowed
 
 
 async def test_the_table_shows_no_subject(db: Database, admin: Admin) -> None:
-    await ask(db, RateLimit("login", 1, HOUR), "ada@example.com")
+    await take(db, RateLimit("login", 1, HOUR), "ada@example.com")
 
     [row] = await admin.fetch("SELECT * FROM probe.rate_limit")
 
@@ -142,13 +137,13 @@ async def test_maintenance_forgets_buckets_that_are_full_and_no_others(
     db: Database, admin: Admin, settings: Settings
 ) -> None:
     limit = RateLimit("kept", 1, HOUR)
-    await ask(db, limit, "long ago", datetime.now(UTC) - 2 * HOUR)
-    await ask(db, limit, "now")
+    await take(db, limit, "long ago", datetime.now(UTC) - 2 * HOUR)
+    await take(db, limit, "now")
 
     done = await maintain(settings.database_url.get_secret_value(), ["probe", "marketdata"], 400)
 
     assert [line for line in done if "rate limits" in line] == ["forgot 1 rate limits of probe"]
-    assert not (await ask(db, limit, "now")).allowed
+    assert not (await take(db, limit, "now")).allowed
     assert len(await admin.fetch("SELECT FROM probe.rate_limit")) == 1
 
 

@@ -31,8 +31,7 @@ class Limiter:
 
     async def take(self, policy: str, subject: str) -> None:
         """Count the request for a subject, whatever becomes of it. Raises RateLimited when there were too many."""
-        async with self.db.public() as tx:
-            verdict = await take(tx, self.policies[policy], subject)
+        verdict = await take(self.db, self.policies[policy], subject)
         self.verdicts.append(verdict)
         if not verdict.allowed:
             RATE_LIMITED.labels(self.db.schema, policy).inc()

@@ -141,9 +141,10 @@ async def settle_try(
     if not user.may_log_in(tx.now):
         _refuse(tx, checked, LoginResult.SHUT_OUT)
         return None
+    factors = await factors_of(tx, user)
+    # All that is changed is changed after the last question, so that it is written once.
     _renew_hash(user, checked)
     guards[address].give_back()
-    factors = await factors_of(tx, user)
     if factors:
         guards[account].give_way(lockout.account, tx.now)
         return Challenged(await pose(tx, user, Ask.SECOND_FACTOR, (Method.PASSWORD,)), factors)

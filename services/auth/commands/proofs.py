@@ -55,13 +55,10 @@ Shown: TypeAlias = ShownCode | ShownPasskey
 
 async def factors_of(tx: Tx, user: User) -> tuple[Factor, ...]:
     """What a person can show beside their password; empty when they have no second factor."""
-    ways = {
-        Factor.TOTP: await second_factors.has_totp(tx, user.id),
-        Factor.PASSKEY: await second_factors.count_passkeys(tx, user.id) > 0,
-    }
-    if not any(ways.values()):
+    has = await second_factors.kinds(tx, user.id)
+    if not has.totp and not has.passkey:
         return ()
-    ways[Factor.RECOVERY_CODE] = await second_factors.count_recovery_codes(tx, user.id) > 0
+    ways = {Factor.TOTP: has.totp, Factor.PASSKEY: has.passkey, Factor.RECOVERY_CODE: has.recovery_code}
     return tuple(factor for factor, there in ways.items() if there)
 
 

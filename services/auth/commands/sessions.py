@@ -14,9 +14,10 @@ from libs.schema.auth import MailTemplate, SessionEnd
 from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import write_to
 from services.auth.commands.signing_keys import signing_key
-from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Role, Session, User
-from services.auth.repository import challenges, devices, second_factors, sessions, users
+from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Session, User
+from services.auth.repository import challenges, devices, sessions, users
 from services.auth.repository.sessions import Held
+from services.auth.repository.users import Standing
 from services.auth.tokens import Grant, Issuing, Ticket
 
 
@@ -47,9 +48,9 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
     `tx` is a transaction of the user's home, whose row it has locked.
     """
     user, workspace_id = login.user, login.workspace_id
-    role = await users.role_in(tx, user.id, workspace_id)
+    standing = await users.standing_in(tx, user.id, workspace_id)
     expires_at = login.at + issuing.session_lifetime
-    if role is None or expires_at <= tx.now:
+    if standing is None or expires_at <= tx.now:
         return None
     user.last_login_at = tx.now
     session = Session(
@@ -66,10 +67,11 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
         expires_at=expires_at,
     )
     tx.add(session)
-    await tx.flush()
     tx.publish(session, *session.open(tx.now))
+    # Refresh tokens refer to it.
+    await tx.flush()
     tell_of_session(tx, "session.opened", session, origin)
-    return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))
+    return await _issue(tx, issuing, session, _scopes(user, session, standing))
 
 
 class NoLongerAMember(Forbidden):
@@ -132,21 +134,21 @@ async def hold(tx: Tx, presented: Ticket, origin: Origin) -> Continued | None:
     return Continued(user, held) if usable else None
 
 
-async def refuse_former_member(tx: Tx, continued: Continued) -> Role:
+async def refuse_former_member(tx: Tx, continued: Continued) -> Standing:
     """What the person is in the session's workspace. Raises NoLongerAMember."""
-    role = await users.role_in(tx, continued.user.id, continued.session.workspace_id)
-    if role is None:
+    standing = await users.standing_in(tx, continued.user.id, continued.session.workspace_id)
+    if standing is None:
         raise NoLongerAMember("you are no member of this workspace any more: switch to another one, or to your own")
-    return role
+    return standing
 
 
 async def go_on(tx: Tx, issuing: Issuing, continued: Continued, origin: Origin) -> Tokens:
     """Use up the refresh token, and give the next. Raises NoLongerAMember, and then it is not used up."""
     user, session = continued.user, continued.session
-    role = await refuse_former_member(tx, continued)
+    standing = await refuse_former_member(tx, continued)
     continued.held.token.used_at = tx.now
     session.see(origin, tx.now)
-    return await _issue(tx, issuing, session, await _scopes(tx, user, session, role))
+    return await _issue(tx, issuing, session, _scopes(user, session, standing))
 
 
 async def refuse_ended(tx: Tx, user_id: UUID, session_id: UUID | None) -> None:
@@ -209,13 +211,13 @@ async def _end_open(tx: Tx, user_id: UUID, by: SessionEnd, spared: UUID | None) 
     return ended
 
 
-async def _scopes(tx: Tx, user: User, session: Session, role: Role) -> frozenset[str]:
+def _scopes(user: User, session: Session, standing: Standing) -> frozenset[str]:
     """What the person may do: as staff, and where a workspace demands it, after a second factor alone."""
     if Method.MULTIPLE_FACTORS in session.methods:
-        return SCOPES_OF_ROLE[role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
-    if await second_factors.is_demanded_in(tx, user.id, session.workspace_id):
+        return SCOPES_OF_ROLE[standing.role] | SCOPES_OF_ROLE[PlatformRole(user.platform_role)]
+    if standing.second_factor_demanded:
         return frozenset()
-    return SCOPES_OF_ROLE[role]
+    return SCOPES_OF_ROLE[standing.role]
 
 
 async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[str]) -> Tokens:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import LargeBinary, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from libs.kit.db import Tx
 from services.auth.model.login import LoginGuard
 
-# SQLAlchemy would compile a statement of several rows anew at each login.
-_INSERT = """
-    INSERT INTO login_guard (subject, failures, last_failed_at)
-    SELECT subject, 0, $2 FROM unnest($1::bytea[]) AS new (subject) ON CONFLICT DO NOTHING
-"""
-
 
 async def lock_guards(tx: Tx, subjects: Sequence[bytes]) -> dict[bytes, LoginGuard]:
     """The guards of these subjects, locked in one order until the transaction ends."""
-    ordered = sorted(set(subjects))
-    while True:
-        await tx.fetch(_INSERT, ordered, tx.now)
-        found = await tx.scalars(
-            select(LoginGuard).where(LoginGuard.subject.in_(ordered)).order_by(LoginGuard.subject).with_for_update()
-        )
-        # One that nobody needed for long may be forgotten between the two.
-        if len(found) == len(ordered):
-            return {guard.subject: guard for guard in found}
+    # As one array: a statement of several rows would be compiled anew for each number of them.
+    new = func.unnest(literal(sorted(set(subjects)), ARRAY(LargeBinary))).column_valued("new")
+    statement = (
+        insert(LoginGuard)
+        .from_select(["subject", "failures", "last_failed_at"], select(new, literal(0), literal(tx.now)))
+        # To write what is there already locks the row, and gives it back.
+        .on_conflict_do_update(index_elements=[LoginGuard.subject], set_={"failures": LoginGuard.failures})
+        .returning(LoginGuard)
+    )
+    return {guard.subject: guard for guard in await tx.scalars(statement)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from services.auth.model import KeptRecoveryCode, Membership, Passkey, Totp, Workspace
+from services.auth.repository.users import ask_as
 
 
 async def lock_confirmed(tx: Tx, user_id: UUID) -> Totp | None:
@@ -40,15 +42,28 @@ async def _delete_totp(tx: Tx, user_id: UUID, which: ColumnElement[bool]) -> boo
     return (await tx.execute(gone)).first() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Whether a person has any of each kind that counts."""
+
+    totp: bool
+    passkey: bool
+    recovery_code: bool
+
+
+async def kinds(tx: Tx, user_id: UUID) -> Kinds:
+    """What the person could show."""
+    confirmed = select(Totp.id).where(Totp.user_id == user_id, Totp.confirmed_at.is_not(None))
+    registered = select(Passkey.id).where(Passkey.user_id == user_id)
+    unused = select(KeptRecoveryCode.id).where(KeptRecoveryCode.user_id == user_id, KeptRecoveryCode.used_at.is_(None))
+    found = await tx.row(select(confirmed.exists(), registered.exists(), unused.exists()))
+    return Kinds(*found) if found else Kinds(totp=False, passkey=False, recovery_code=False)
+
+
 async def has_totp(tx: Tx, user_id: UUID) -> bool:
     """Whether the person has an application that shows codes."""
     found = await tx.scalar(select(Totp.id).where(Totp.user_id == user_id, Totp.confirmed_at.is_not(None)))
     return found is not None
-
-
-async def count_passkeys(tx: Tx, user_id: UUID) -> int:
-    """How many passkeys the person has."""
-    return await tx.scalar(select(func.count()).where(Passkey.user_id == user_id)) or 0
 
 
 async def passkeys(tx: Tx, user_id: UUID) -> Sequence[Passkey]:
@@ -102,22 +117,13 @@ async def delete_recovery_codes(tx: Tx, user_id: UUID) -> None:
     await tx.execute(delete(KeptRecoveryCode).where(KeptRecoveryCode.user_id == user_id))
 
 
-async def is_demanded_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> bool:
-    """Whether a workspace, whichever the transaction's is, demands a second factor of this member."""
-    return await _is_demanded(tx, user_id, Workspace.id == workspace_id)
-
-
 async def is_demanded_anywhere(tx: Tx, user_id: UUID) -> bool:
     """Whether any workspace demands a second factor of this member."""
-    return await _is_demanded(tx, user_id, Workspace.second_factor_required.is_(True))
-
-
-async def _is_demanded(tx: Tx, user_id: UUID, where: ColumnElement[bool]) -> bool:
-    await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
+    await ask_as(tx, user_id)
     found = await tx.scalar(
         select(Workspace.id)
         .join(Membership, Membership.tenant_id == Workspace.id)
-        .where(Membership.user_id == user_id, Workspace.second_factor_required, where)
+        .where(Membership.user_id == user_id, Workspace.second_factor_required)
         .limit(1)
     )
     return found is not None

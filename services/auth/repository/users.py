@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, NotFound
 from libs.kit.ids import uuid7
-from services.auth.model import Membership, PlatformRole, Role, User, email_key
+from services.auth.model import Membership, PlatformRole, Role, User, Workspace, email_key
 from services.auth.model.user import DEFAULT_LANGUAGE, DEFAULT_TIME_ZONE
 
 
@@ -39,6 +39,14 @@ class Credentials:
     password_hash: str = field(repr=False)
     password_changed_at: datetime | None
     """A password that was changed since is another one, however its hash was checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody is in a workspace, and whether it demands a second factor of them."""
+
+    role: Role
+    second_factor_demanded: bool
 
 
 async def insert_user(tx: Tx, new: NewUser, default_workspace_id: UUID, brought_by: UUID | None) -> User | None:
@@ -141,13 +149,21 @@ async def ask_as(tx: Tx, user_id: UUID) -> None:
     await tx.fetch("SELECT set_config('app.user_id', $1, true)", str(user_id))
 
 
-async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
+async def standing_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Standing | None:
     """What the user is in a workspace, whichever the transaction's is; None when they are no member."""
     await ask_as(tx, user_id)
-    role = await tx.scalar(
-        select(Membership.role).where(Membership.user_id == user_id, Membership.tenant_id == workspace_id)
+    found = await tx.row(
+        select(Membership.role, Workspace.second_factor_required)
+        .join(Workspace, Workspace.id == Membership.tenant_id)
+        .where(Membership.user_id == user_id, Membership.tenant_id == workspace_id)
     )
-    return None if role is None else Role(role)
+    return None if found is None else Standing(Role(found.role), found.second_factor_required)
+
+
+async def role_in(tx: Tx, user_id: UUID, workspace_id: UUID) -> Role | None:
+    """The role alone."""
+    standing = await standing_in(tx, user_id, workspace_id)
+    return None if standing is None else standing.role
 
 
 async def save_described(tx: Tx, user: User) -> None:
