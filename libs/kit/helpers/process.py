@@ -1,4 +1,4 @@
-"""What is a helper to its process? A child at the other end of a socket pair, which answers one question at a time."""
+"""What is a helper to its process? A child at the other end of a socket pair, which answers questions in their order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from socket import socketpair
 from typing import TypeVar, TypeVarTuple, cast
 
@@ -44,6 +45,10 @@ class Helper:
     """One process. It ends when its line does: with us, however we end. Raises HelperLost when it can't be started."""
 
     def __init__(self) -> None:
+        self.asked = 0
+        """Questions that it has not answered yet."""
+        self._last: asyncio.Future[None] | None = None
+        self._ended = False
         self._line, theirs = socketpair()
         self._line.setblocking(False)
         with theirs:
@@ -66,14 +71,21 @@ class Helper:
     async def ask(self, work: Callable[[*Ts], T], *arguments: *Ts) -> Callable[[], T]:
         """Have a function called; what that gave or raised, the result gives or raises. Raises HelperLost.
 
-        After any error it has to be ended: nobody knows what it would answer next.
+        After any error it has to be ended: nobody knows what it would answer next. Several may ask; each question is to
+        fit into what a socket takes at once.
         """
         question = pickle.dumps((work, arguments))
-        try:
-            await asyncio.get_running_loop().sock_sendall(self._line, question)
-            answer = await self._read(int.from_bytes(await self._read(SIZE_BYTES)))
-        except (OSError, EOFError) as error:
-            raise _lost() from error
+        with self._place() as before:
+            heard = await self._tell(question)
+            if before is not None:
+                # Until then they read: to end the line meanwhile would leave them waiting for ever.
+                await asyncio.shield(before)
+            if not heard or self._ended:
+                raise _lost()
+            try:
+                answer = await self._read(int.from_bytes(await self._read(SIZE_BYTES)))
+            except (OSError, EOFError) as error:
+                raise _lost() from error
         # From our own child, over a line that nobody else holds.
         done, failure = pickle.loads(answer)  # noqa: S301
 
@@ -84,11 +96,34 @@ class Helper:
 
         return result
 
+    @contextmanager
+    def _place(self) -> Iterator[asyncio.Future[None] | None]:
+        """A place among those who wait for an answer; gives the end of whoever stands before."""
+        before, self._last = self._last, asyncio.get_running_loop().create_future()
+        mine = self._last
+        self.asked += 1
+        try:
+            yield before
+        finally:
+            self.asked -= 1
+            mine.set_result(None)
+            if self._last is mine:
+                self._last = None
+
     def end(self) -> None:
         """Let it go, whatever it does."""
+        self._ended = True
         self._line.close()
         self._process.kill()
         self._process.wait(_END_SECONDS)
+
+    async def _tell(self, question: bytes) -> bool:
+        """Whether it can hear us."""
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._line, question)
+        except OSError:
+            return False
+        return True
 
     async def _read(self, size: int) -> bytes:
         loop, read = asyncio.get_running_loop(), b""

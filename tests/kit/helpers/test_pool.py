@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,6 +18,14 @@ from libs.kit.helpers.pool import Helpers
 from libs.kit.helpers.process import Helper, HelperLost
 
 SHORTLY = 0.3
+
+
+def stand_still_until(there: Callable[[], bool]) -> bool:
+    """Whether something comes to be while nobody can ask or read."""
+    until = time.monotonic() + 10
+    while not there() and time.monotonic() < until:
+        time.sleep(0.01)
+    return there()
 
 
 @pytest.fixture
@@ -68,6 +78,29 @@ async def test_work_is_done_by_another_when_its_helper_is_killed(helpers: Helper
 
     await working
     assert await helpers.run(os.getpid) != killed
+
+
+async def test_of_two_whose_helper_is_killed_each_gets_their_own_answer(helpers: Helpers) -> None:
+    killed = await helpers.run(os.getpid)
+    both = asyncio.gather(helpers.run(time.sleep, SHORTLY), helpers.run(divmod, 7, 2), helpers.run(divmod, 9, 2))
+    await asyncio.sleep(SHORTLY / 3)
+
+    os.kill(killed, signal.SIGKILL)
+
+    assert await both == [None, (3, 1), (4, 1)]
+
+
+async def test_a_helper_that_is_done_has_its_next_question_already(helpers: Helpers, tmp_path: Path) -> None:
+    await helpers.run(os.getpid)
+    made = tmp_path / "made"
+    both = asyncio.gather(helpers.run(time.sleep, SHORTLY), helpers.run(made.touch))
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    seen = stand_still_until(made.exists)
+
+    await both
+    assert seen
 
 
 async def test_a_helper_that_was_killed_at_leisure_is_replaced(helpers: Helpers) -> None:
