@@ -75,7 +75,8 @@ class Revocations:
 
     def cover(self, granted: Granted) -> bool:
         """Whether the token is no longer taken."""
-        return any(_means(revoked, granted) for revoked in self._of.get(granted.user_id, ()))
+        told = self._of.get(granted.user_id)
+        return told is not None and any(_means(revoked, granted) for revoked in told)
 
     @contextmanager
     def watched(self, granted: Granted, over: Callable[[], None]) -> Iterator[None]:

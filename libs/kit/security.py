@@ -70,13 +70,15 @@ class Caller:
     networks: tuple[Network, ...] = ()
     """Where that program may call from; anywhere when there are none."""
 
-    @property
-    def granted(self) -> Granted:
-        """What a revocation may mean of the token."""
-        return Granted(self.user_id, self.tenant_id, self.session_id, self.issued_at)
-
     on_behalf_of: UUID | None = None
     """Whose guest the caller is in the workspace, and in whose place they act there; None for whoever is at home."""
+    granted: Granted = field(init=False, repr=False, compare=False)
+    """What a revocation may mean of the token."""
+
+    def __post_init__(self) -> None:
+        """Say once what every request is asked."""
+        granted = Granted(self.user_id, self.tenant_id, self.session_id, self.issued_at)
+        object.__setattr__(self, "granted", granted)
 
     def actor(self, origin: Origin) -> Actor:
         """Who acts, in a trail's words; guests are staff."""
@@ -116,7 +118,8 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller. Raises Unauthenticated when the token is not one of ours, or not for us, or not now."""
-        await self._refresh_if_older_than(_REFRESH_SECONDS)
+        if time.monotonic() - self._fetched_at >= _REFRESH_SECONDS:
+            await self._refresh_if_older_than(_REFRESH_SECONDS)
         try:
             checked = self._checked.find(token, int(self.clock())) or await self._check(token)
             self._refuse_revoked(checked.caller.granted)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, TypeVarTuple
 
+from libs.kit.background.pool import Helpers
 from libs.kit.errors import Overloaded
-from libs.kit.helpers.pool import Helpers
 from services.auth.hashing import LEAST_COST, Cost, matches, needs_renewal, new_hash, nobodys_hash
 from services.auth.strength import Weakness, weakness
 

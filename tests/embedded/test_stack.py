@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from fillstream.embedded.stack import StackError, embedded_stack
 
 OWNER = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from fillstream.embedded.stack import embedded_stack
 
 async def own():
@@ -27,6 +27,8 @@ async def own():
         print("ready", flush=True)
         await asyncio.sleep(3600)
 
+# What a shell starts in the background is told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(own())
 """
 
@@ -137,7 +139,7 @@ async def test_a_cancelled_owner_leaves_nothing_running(home: Path) -> None:
     with an_owner(home) as owner:
         servers = pids(home)
         owner.send_signal(signal.SIGINT)
-        await asyncio.to_thread(owner.wait, 60)
+        await asyncio.to_thread(owner.wait, 20)
     assert not any(map(running, servers))
     assert pids(home) == []
 

@@ -14,6 +14,10 @@ _LINES = 400
 
 # (file, function): why it may catch everything.
 EDGES = {
+    (
+        "libs/kit/background/answering.py",
+        "_answered",
+    ): "whatever is raised elsewhere: whoever asked gets it, and raises it",
     ("libs/kit/consumer.py", "_failure"): "whatever a handler raises: the events are tried one by one, and then buried",
     ("libs/kit/http/observe.py", "__call__"): "the edge of HTTP: what nobody expected is logged and becomes a problem",
     ("libs/kit/recurring.py", "_repeat"): "whatever a task raises: the process has other work, and it is tried again",

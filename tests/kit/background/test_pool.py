@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from libs.kit.helpers.pool import Helpers
-from libs.kit.helpers.process import Helper, HelperLost
+from libs.kit.background.pool import Helpers
+from libs.kit.background.process import Helper, HelperLost
 
 SHORTLY = 0.3
 
@@ -143,7 +143,7 @@ async def test_ctrl_c_does_not_end_a_helper(helpers: Helpers) -> None:
 
 
 def test_a_helper_ends_with_its_process_however_that_ends() -> None:
-    script = "from libs.kit.helpers.process import Helper; print(Helper().pid, flush=True); input()"
+    script = "from libs.kit.background.process import Helper; print(Helper().pid, flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:

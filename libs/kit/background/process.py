@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from socket import socketpair
 from typing import TypeVar, TypeVarTuple, cast
 
+from libs.kit.background.answering import SIZE_BYTES
 from libs.kit.errors import Overloaded
-from libs.kit.helpers.answering import SIZE_BYTES
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 # Without `site` it starts in half the time: what that would add is in the path already.
-_COMMAND = (sys.executable, "-S", "-P", "-m", "libs.kit.helpers")
+_COMMAND = (sys.executable, "-S", "-P", "-m", "libs.kit.background")
 _END_SECONDS = 5.0
 _RETRY_SECONDS = 2
 

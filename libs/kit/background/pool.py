@@ -7,8 +7,8 @@ import atexit
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
 
+from libs.kit.background.process import Helper, HelperLost
 from libs.kit.cancellation import uninterrupted
-from libs.kit.helpers.process import Helper, HelperLost
 from libs.kit.logging import logger
 
 T = TypeVar("T")
