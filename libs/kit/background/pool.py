@@ -52,27 +52,20 @@ class Helpers:
         helper = self._somebody()
         try:
             result = await helper.ask(work, *arguments)
-        except BaseException:
-            self._dismiss(helper)
-            raise
-        if not helper.asked and helper in self._at_work:
-            self._at_work.remove(helper)
-            _idle.append(helper)
+        finally:
+            if not helper.asked:
+                self._at_work.remove(helper)
+                _idle.append(helper)
         return result()
 
     def _somebody(self) -> Helper:
         """Who has least to do; nobody has more than may be asked at once, since there are no more turns."""
-        # Those that were killed are left to whoever waits for their answers.
+        # Those that have ended are left to whoever waits for their answers.
         alive = [one for one in self._at_work if one.lives]
         if len(alive) < self._most:
             alive.append(_at_leisure() or Helper())
             self._at_work.append(alive[-1])
         return min(alive, key=lambda one: one.asked)
-
-    def _dismiss(self, helper: Helper) -> None:
-        helper.end()
-        if helper in self._at_work:
-            self._at_work.remove(helper)
 
 
 def _at_leisure() -> Helper | None:

@@ -66,26 +66,21 @@ class Helper:
     @property
     def lives(self) -> bool:
         """Whether it can be asked."""
-        return self._process.poll() is None
+        return not self._ended and self._process.poll() is None
 
     async def ask(self, work: Callable[[*Ts], T], *arguments: *Ts) -> Callable[[], T]:
         """Have a function called; what that gave or raised, the result gives or raises. Raises HelperLost.
 
-        After any error it has to be ended: nobody knows what it would answer next. Several may ask; each question is to
-        fit into what a socket takes at once.
+        Several may ask; each question is to fit into what a socket takes at once.
         """
         question = pickle.dumps((work, arguments))
         with self._place() as before:
-            heard = await self._tell(question)
-            if before is not None:
-                # Until then they read: to end the line meanwhile would leave them waiting for ever.
-                await asyncio.shield(before)
-            if not heard or self._ended:
-                raise _lost()
             try:
-                answer = await self._read(int.from_bytes(await self._read(SIZE_BYTES)))
-            except (OSError, EOFError) as error:
-                raise _lost() from error
+                answer = await self._answer(question, before)
+            except BaseException:
+                # Nobody knows what it would answer next.
+                self.end()
+                raise
         # From our own child, over a line that nobody else holds.
         done, failure = pickle.loads(answer)  # noqa: S301
 
@@ -95,6 +90,18 @@ class Helper:
             return cast("T", done)
 
         return result
+
+    async def _answer(self, question: bytes, before: asyncio.Future[None] | None) -> bytes:
+        heard = await self._tell(question)
+        if before is not None:
+            # Until then they read: to end the line meanwhile would leave them waiting for ever.
+            await asyncio.shield(before)
+        if not heard or self._ended:
+            raise _lost()
+        try:
+            return await self._read(int.from_bytes(await self._read(SIZE_BYTES)))
+        except (OSError, EOFError) as error:
+            raise _lost() from error
 
     @contextmanager
     def _place(self) -> Iterator[asyncio.Future[None] | None]:

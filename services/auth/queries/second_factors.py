@@ -29,7 +29,7 @@ async def passkeys(tx: Tx, user_id: UUID) -> Sequence[Passkey]:
 async def set_up(tx: Tx, user: User) -> SetUp:
     """What a person has; `tx` is a transaction of their home."""
     return SetUp(
-        await second_factors.has_totp(tx, user.id),
+        (await second_factors.kinds(tx, user.id)).totp,
         await second_factors.passkeys(tx, user.id),
         await second_factors.count_recovery_codes(tx, user.id),
         user.platform_role in STAFF or await second_factors.is_demanded_anywhere(tx, user.id),

@@ -60,12 +60,6 @@ async def kinds(tx: Tx, user_id: UUID) -> Kinds:
     return Kinds(*found) if found else Kinds(totp=False, passkey=False, recovery_code=False)
 
 
-async def has_totp(tx: Tx, user_id: UUID) -> bool:
-    """Whether the person has an application that shows codes."""
-    found = await tx.scalar(select(Totp.id).where(Totp.user_id == user_id, Totp.confirmed_at.is_not(None)))
-    return found is not None
-
-
 async def passkeys(tx: Tx, user_id: UUID) -> Sequence[Passkey]:
     """The person's passkeys, the oldest first."""
     return await tx.scalars(select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id))

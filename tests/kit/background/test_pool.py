@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -152,3 +153,15 @@ def test_a_helper_ends_with_its_process_however_that_ends() -> None:
         parent.kill()
 
     assert helper.wait(10) is None
+
+
+async def test_what_can_not_be_sent_ends_nobody_elses_work(helpers: Helpers) -> None:
+    before = await helpers.run(os.getpid)
+    working = asyncio.create_task(helpers.run(time.sleep, SHORTLY))
+    await asyncio.sleep(SHORTLY / 3)
+
+    with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
+        await helpers.run(lambda: None)
+
+    await asyncio.wait_for(working, 10)
+    assert await helpers.run(os.getpid) == before
