@@ -19,6 +19,7 @@ from fillstream.serve import bind
 _START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
+_LEAST_PRIORITY = 19
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,35 @@ def _computed(process: psutil.Process) -> float:
 
 @asynccontextmanager
 async def served(
-    place: Stage, *arguments: str, environment: Mapping[str, str], ready: str = "/readyz"
+    place: Stage, *arguments: str, environment: Mapping[str, str], ready: str = "/readyz", niceness: int = 0
 ) -> AsyncIterator[Served]:
     """Run `python -m ARGUMENTS` with the stage's servers and a free port, both in its environment."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     given = place.where.environment() | environment | {"FILLSTREAM_HTTP_PORT": str(port)}
     started = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *arguments, env=os.environ | given)
+    process = await asyncio.create_subprocess_exec(
+        "nice", "-n", str(niceness), sys.executable, "-m", *arguments, env=os.environ | given
+    )
     try:
         await _until_ready(process, url + ready)
         yield Served(url, process.pid, time.perf_counter() - started)
     finally:
         await _end(process)
+
+
+@asynccontextmanager
+async def busy_cores() -> AsyncIterator[None]:
+    """One process a core that computes all of the time, with the least priority that there is."""
+    endless = "while True: pass"
+    command = ("nice", "-n", str(_LEAST_PRIORITY), sys.executable, "-c", endless)
+    busy = [await asyncio.create_subprocess_exec(*command) for _ in range(psutil.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            await process.wait()
 
 
 def _free_port() -> int:

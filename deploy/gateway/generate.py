@@ -18,6 +18,10 @@ _SECONDS = "30s"
 # A stream says something every 15 seconds; one that is silent for so long is dead.
 _STREAM_IDLE_SECONDS = "60s"
 _PROBLEM = "application/problem+json"
+LOGINS = "auth-logins"
+"""Replicas of auth apart: what hashes passwords for strangers, who may come in storms, takes no turn of other requests."""
+STORMY = ("/v1/auth/login", "/v1/auth/register")
+"""The paths that go there."""
 _KNOWN_REPLIES = (
     (404, "not-found", "Not Found"),
     (408, "too-slow", "Request Timeout"),
@@ -30,11 +34,13 @@ _API = "type.googleapis.com/envoy.extensions"
 Json = dict[str, object]
 
 
-def envoy_config(prefixes: Mapping[str, Sequence[str]], streams: Collection[str] = ()) -> Json:
+def envoy_config(
+    prefixes: Mapping[str, Sequence[str]], streams: Collection[str] = (), stormy: Collection[str] = ()
+) -> Json:
     """The gateway in front of the services, each of which owns some path prefixes (`/v1/orders`, not `/v1/orders/`).
 
-    `streams` are the paths whose answers have no end. A service `orders` is looked for at `orders:8000`, every address
-    of that name. Raises ValueError when two services want one prefix.
+    `streams` are the paths whose answers have no end, `stormy` those that go to `auth-logins`. A service `orders` is
+    looked for at `orders:8000`, every address of that name. Raises ValueError when two services want one prefix.
     """
     owners = [(prefix, service) for service, own in sorted(prefixes.items()) for prefix in sorted(own)]
     if len({prefix for prefix, _ in owners}) < len(owners):
@@ -42,8 +48,8 @@ def envoy_config(prefixes: Mapping[str, Sequence[str]], streams: Collection[str]
     return {
         "admin": {"address": _address("127.0.0.1", _ADMIN_PORT)},
         "static_resources": {
-            "listeners": [_public(_routes(owners, streams)), _metrics()],
-            "clusters": [*(_service(name) for name in sorted(prefixes)), _admin()],
+            "listeners": [_public([*map(_stormy, sorted(stormy)), *_routes(owners, streams)]), _metrics()],
+            "clusters": [*(_service(name) for name in sorted({*prefixes, *([LOGINS] if stormy else [])})), _admin()],
         },
     }
 
@@ -61,6 +67,10 @@ def _below(path: str, prefix: str) -> bool:
 
 def _route(prefix: str, service: str) -> Json:
     return {"match": {"path_separated_prefix": prefix}, "route": {"cluster": service, "timeout": _SECONDS}}
+
+
+def _stormy(path: str) -> Json:
+    return {"match": {"path": path}, "route": {"cluster": LOGINS, "timeout": _SECONDS}}
 
 
 def _stream(path: str, service: str) -> Json:
@@ -252,7 +262,7 @@ def main() -> None:
         for route in context.router.routes
         if getattr(route, "is_sse_stream", False) and hasattr(route, "path")
     ]
-    sys.stdout.write(to_yaml(envoy_config({context.name: prefixes(context) for context in contexts}, streams)))
+    sys.stdout.write(to_yaml(envoy_config({context.name: prefixes(context) for context in contexts}, streams, STORMY)))
 
 
 if __name__ == "__main__":

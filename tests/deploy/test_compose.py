@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 import yaml
 
+from deploy.gateway.generate import LOGINS
 from fillstream.contexts import load, names
 from fillstream.embedded.home import open_home
 from fillstream.embedded.jars import kafka_version, locked_jars
@@ -27,8 +28,10 @@ from tests.deploy.test_gateway import free_port, listens
 from tests.world import eventually
 
 SERVICES = names()
+# Each with the context that it runs: some run it apart, for some of its paths.
+SERVING = {**{name: name for name in SERVICES}, LOGINS: "auth"}
 COMMANDS = ["migrate", "keys"]
-FIRST_PARTY = [*SERVICES, *COMMANDS]
+FIRST_PARTY = [*SERVING, *COMMANDS]
 
 
 def specification() -> jsonschema.protocols.Validator:
@@ -55,8 +58,17 @@ def test_the_schema_finds_mistakes(change: dict[str, Any]) -> None:
 def test_every_context_has_a_container_that_runs_it_and_installs_it_alone() -> None:
     ours = {name: box for name, box in containers().items() if box.command[:2] == ["fillstream", "serve"]}
 
-    assert {name: box.command for name, box in ours.items()} == {n: ["fillstream", "serve", n] for n in SERVICES}
-    assert {name: box.spec["build"]["args"]["SERVICE"] for name, box in ours.items()} == {n: n for n in SERVICES}
+    assert {name: box.command for name, box in ours.items()} == {
+        name: ["fillstream", "serve", context] for name, context in SERVING.items()
+    }
+    assert {name: box.spec["build"]["args"]["SERVICE"] for name, box in ours.items()} == SERVING
+
+
+def test_who_hashes_for_strangers_goes_last_where_cores_are_short() -> None:
+    shares = {name: box.spec["cpu_shares"] for name, box in containers().items() if "cpu_shares" in box.spec}
+
+    # Docker's own default is 1,024.
+    assert shares == {LOGINS: 128}
 
 
 def test_servers_are_of_the_versions_that_the_tests_run() -> None:
@@ -77,7 +89,7 @@ def test_only_the_gateway_and_prometheus_are_reached_from_outside_and_on_loopbac
 
 @pytest.mark.parametrize("name", FIRST_PARTY)
 def test_every_variable_is_a_setting_of_its_service(name: str) -> None:
-    kind = Settings if name in COMMANDS else load(name).settings
+    kind = Settings if name in COMMANDS else load(SERVING[name]).settings
     variables = containers()[name].environment
 
     assert {v for v in variables if v.removeprefix("FILLSTREAM_").lower() not in kind.model_fields} == set()
@@ -86,9 +98,9 @@ def test_every_variable_is_a_setting_of_its_service(name: str) -> None:
 
 
 def test_each_service_logs_in_as_a_user_of_its_own_and_knows_no_administrator() -> None:
-    for name in SERVICES:
+    for name, context in SERVING.items():
         box = containers()[name]
-        assert box.environment["FILLSTREAM_DATABASE_URL"].startswith(f"postgresql://fillstream_{name}:")
+        assert box.environment["FILLSTREAM_DATABASE_URL"].startswith(f"postgresql://fillstream_{context}:")
         assert env_file()["POSTGRES_PASSWORD"] not in str(box.spec)
         assert "env_file" not in box.spec
 
@@ -99,8 +111,9 @@ def test_key_encryption_keys_are_where_secrets_are_kept_alone_and_made_by_one() 
     assert {name: found for name, found in mounts.items() if found} == {
         "keys": ["keys:/keys"],
         "auth": ["keys:/keys:ro"],
+        LOGINS: ["keys:/keys:ro"],
     }
-    keepers = {name for name in SERVICES if keeps_secrets(load(name).metadata)}
+    keepers = {name for name, context in SERVING.items() if keeps_secrets(load(context).metadata)}
     urls = {name: box.environment.get("FILLSTREAM_ENCRYPTION_KEY_URL") for name, box in containers().items()}
     assert {name for name, url in urls.items() if url == "file:///keys/keyset.json"} == {*keepers, "keys"}
     assert containers()["keys"].command == ["fillstream", "keys", "create", "/keys/keyset.json"]
@@ -130,18 +143,18 @@ def test_nothing_starts_before_what_it_stands_on() -> None:
 
     assert waits["migrate"] == {"postgres": healthy, "kafka": healthy}
     assert waits["logins"] == {"migrate": done}
-    for name in SERVICES:
-        keys = {"keys": done} if name == "auth" else {}
+    for name, context in SERVING.items():
+        keys = {"keys": done} if context == "auth" else {}
         assert waits[name] == {"logins": done, "postgres": healthy, "kafka": healthy} | keys
     assert waits["keys"] == {"migrate": done}
-    assert waits["gateway"] == dict.fromkeys(SERVICES, healthy)
+    assert waits["gateway"] == dict.fromkeys(SERVING, healthy)
     for name, conditions in waits.items():
         for on, condition in conditions.items():
             assert ("healthcheck" in boxes[on].spec) == (condition == healthy), (name, on)
 
 
 def test_services_run_with_as_few_rights_as_they_need() -> None:
-    for name in SERVICES:
+    for name in SERVING:
         spec = containers()[name].spec
         assert (spec["read_only"], spec["cap_drop"]) == (True, ["ALL"])
         assert spec["security_opt"] == ["no-new-privileges:true"]
@@ -159,7 +172,7 @@ def test_every_mounted_file_is_there_and_read_only() -> None:
 
 
 def test_services_answer_where_gateway_health_and_metrics_look() -> None:
-    for name in SERVICES:
+    for name in SERVING:
         box = containers()[name]
         assert box.environment["FILLSTREAM_HTTP_HOST"] == "0.0.0.0"  # noqa: S104 in a container of its own
         assert box.environment["FILLSTREAM_HTTP_PORT"] == "8000"
@@ -169,10 +182,10 @@ def test_services_answer_where_gateway_health_and_metrics_look() -> None:
     addresses = {
         (e["address"]["socket_address"]["address"], e["address"]["socket_address"]["port_value"]) for e in endpoints
     }
-    assert addresses == {(name, 8000) for name in SERVICES} | {("127.0.0.1", 9901)}
+    assert addresses == {(name, 8000) for name in SERVING} | {("127.0.0.1", 9901)}
     services, gateway = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
     assert services["dns_sd_configs"][0] | {"refresh_interval": ""} == {
-        "names": SERVICES, "type": "A", "port": 8000, "refresh_interval": "",
+        "names": sorted(SERVING), "type": "A", "port": 8000, "refresh_interval": "",
     }  # fmt: skip
     assert gateway["static_configs"] == [{"targets": ["gateway:9902"]}]
 
@@ -181,7 +194,7 @@ def test_the_gateway_alone_is_believed_about_where_clients_are() -> None:
     address = containers()["gateway"].spec["networks"]["default"]["ipv4_address"]
     [network] = compose()["networks"]["default"]["ipam"]["config"]
 
-    assert {containers()[name].environment["FILLSTREAM_TRUSTED_PROXIES"] for name in SERVICES} == {address}
+    assert {containers()[name].environment["FILLSTREAM_TRUSTED_PROXIES"] for name in SERVING} == {address}
     assert ip_address(address) in ip_network(network["subnet"])
     # Neither another container nor the host, from where clients come, can have it.
     assert ip_address(address) not in ip_network(network["ip_range"])

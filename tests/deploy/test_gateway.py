@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from deploy.gateway.generate import METRICS_PORT, PORT, envoy_config, to_yaml
+from deploy.gateway.generate import LOGINS, METRICS_PORT, PORT, STORMY, envoy_config, to_yaml
 from fillstream.contexts import load_all, names
 from fillstream.gateway import prefixes
 from tests.world import eventually
@@ -58,9 +58,9 @@ def free_port() -> int:
 
 
 def paths() -> list[tuple[str, str]]:
-    """Every path that a service serves, with its owner."""
+    """Every path that a service serves, with where it goes."""
     return [
-        (re.sub(r"\{[^}]*\}", "42", route.path), context.name)
+        (re.sub(r"\{[^}]*\}", "42", route.path), LOGINS if route.path in STORMY else context.name)
         for context in load_all()
         for route in context.router.routes
         if isinstance(route, APIRoute)
@@ -93,7 +93,7 @@ async def words(request: Request) -> Response:
 
 @pytest.fixture(scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    listeners = {name: bound() for name in names() if name != DEAD}
+    listeners = {name: bound() for name in (*names(), LOGINS) if name != DEAD}
     ports = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     app = Starlette(routes=[Route(STREAM, words), Route("/{path:path}", echo, methods=["GET", "POST"])])
     app.state.services = {port: name for name, port in ports.items()}
@@ -143,7 +143,7 @@ async def listens(port: int) -> None:
 
 def test_the_checked_in_configuration_is_that_of_the_services() -> None:
     contexts = load_all()
-    wanted = envoy_config({context.name: prefixes(context) for context in contexts}, [STREAM])
+    wanted = envoy_config({context.name: prefixes(context) for context in contexts}, [STREAM], STORMY)
 
     assert CONFIG.read_text() == to_yaml(wanted), "run `python -m deploy.gateway.generate > deploy/gateway/envoy.yaml`"
 
@@ -184,7 +184,8 @@ async def test_every_path_goes_to_the_service_that_serves_it(gateway: Gateway) -
         answer = await gateway.public.get(path, params={"limit": "1"})
 
         assert (answer.status_code, answer.json()) == (200, {"service": owner, "path": path, "query": "limit=1"})
-    assert {owner for _, owner in wanted} == set(names()) - {DEAD}
+    assert {owner for _, owner in wanted} == {*names(), LOGINS} - {DEAD}
+    assert {path for path, owner in wanted if owner == LOGINS} == set(STORMY)
 
 
 @pytest.mark.parametrize(
