@@ -31,8 +31,9 @@ class Settings(KitSettings):
     """How long a signing key can still be checked with after another one has taken its place."""
     auth_key_lead_seconds: Annotated[int, Field(ge=0)] = 10
     """How long a new key is public before it signs, so that no service meets a token of a key it does not know."""
-    auth_hashing_processes: Annotated[int, Field(ge=1, le=64)] = cpu_count() or 1
-    """Passwords that are hashed at the same time. More than there are cores makes nothing faster."""
+    auth_hashing_processes: Annotated[int, Field(ge=1, le=64)] = max((cpu_count() or 1) - 1, 1)
+    """Passwords that are hashed at the same time. One core is left: where all of them hash, everybody else's slowest answers
+    take twice as long."""
     auth_argon2_memory_kib: Annotated[int, Field(ge=19_456, le=262_144)] = 65_536
     """What each of them takes meanwhile. With the passes, what RFC 9106, section 4, recommends where memory is dear: all that a
     login takes besides is little compared to that, so whoever guesses pays nearly as much as we do."""
