@@ -2,7 +2,7 @@
 
 Auth, the auth that the gateway sends logins to, and orders run in a process each, as containers do, on the same cores. One
 client asks one question after the other; in the storm, many others log in as fast as they are let in, all of the time.
-What the machine makes of any work in the background, be it of the least priority, is the limit that each question's second row shows.
+Each question's second row shows what the machine makes of any work in the background, be it of the least priority.
 """
 
 from __future__ import annotations
