@@ -23,7 +23,7 @@ from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 from tests.issuer import ISSUER
 from tests.keysets import vault_at
-from tests.world import World
+from tests.world import Running, World
 
 MAIL_SECRET = "a made-up secret of more than 32 characters"
 PASSWORD = "correct horse battery staple"
@@ -80,6 +80,12 @@ async def again(client: AsyncClient, user_id: str, *, email: str = EMAIL) -> Per
 async def forget_the_waits(world: World) -> None:
     """Let so much time pass that the next try may be made, and not so much that failures are forgotten."""
     await world.fetch("UPDATE auth.login_guard SET last_failed_at = last_failed_at - interval '10 minutes'")
+
+
+def stop_the_clock(auth: Running) -> None:
+    """Let no time pass between tries, however long they take."""
+    now = auth.db.clock()
+    auth.db.clock = lambda: now
 
 
 async def mails(world: World, template: MailTemplate, count: int = 1) -> list[MailRequested]:

@@ -19,8 +19,8 @@ from libs.schema.auth import LockReason, MailTemplate, UserLocked, UserUnlocked
 from services.auth.commands.logins import Checked, settle_try
 from services.auth.model.login import LoginGuard, Patience
 from services.auth.queries.people import credentials
-from tests.auth.builders import a_person, forget_the_waits, log_in, mails, refresh, register, ticket
-from tests.world import World
+from tests.auth.builders import a_person, forget_the_waits, log_in, mails, refresh, register, stop_the_clock, ticket
+from tests.world import Running, World
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _PAIRS = 30
@@ -57,8 +57,11 @@ def test_the_waits_double_and_end_in_the_whole_pause() -> None:
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
-async def test_the_fourth_failure_in_a_row_slows_the_next_try_down(client: AsyncClient, email: str) -> None:
+async def test_the_fourth_failure_in_a_row_slows_the_next_try_down(
+    auth: Running, client: AsyncClient, email: str
+) -> None:
     await a_person(client)
+    stop_the_clock(auth)
 
     answers = [await wrong(client, email=email) for _ in range(6)]
 
@@ -67,8 +70,9 @@ async def test_the_fourth_failure_in_a_row_slows_the_next_try_down(client: Async
     assert "nobody" not in answers[4].text
 
 
-async def test_many_guesses_at_once_are_no_more_than_many_in_turn(client: AsyncClient) -> None:
+async def test_many_guesses_at_once_are_no_more_than_many_in_turn(auth: Running, client: AsyncClient) -> None:
     await a_person(client)
+    stop_the_clock(auth)
 
     answers = await asyncio.gather(*(wrong(client) for _ in range(30)))
 
