@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 _LANES = 1
 _ARGON2ID = re.compile(
     r"(?P<kind>\$argon2id\$v=(16|19))\$m=(?P<memory>[1-9][0-9]{0,6}),t=(?P<passes>[1-9][0-9]{0,3}),"
-    r"p=(?P<lanes>[1-9][0-9]?)(?P<rest>\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86})"
+    r"p=(?P<lanes>[1-9][0-9]?)(?P<rest>\$[A-Za-z0-9+/]{11,86}\$(?P<tag>[A-Za-z0-9+/]{22,86}))"
 )
+# Bytes. Hashes are of whole words: one of 31 bytes has lost its end, and is well-formed in a case of sixteen.
+_WORD = 4
 _BCRYPT = re.compile(r"(?P<kind>\$2[aby]\$)(?P<rounds>[0-9]{2})(?P<rest>\$[./A-Za-z0-9]{53})")
 _LEAST_MEMORY_KIB = 8
 _MOST_MEMORY_KIB = 256 * 1024
@@ -97,6 +99,8 @@ def _is_argon2id(text: str) -> bool:
         return False
     memory, passes, lanes = (int(found[name]) for name in ("memory", "passes", "lanes"))
     if not 8 * lanes <= memory <= _MOST_MEMORY_KIB or memory * passes > _MOST_WORK_KIB or lanes > _MOST_LANES:
+        return False
+    if len(found["tag"]) * 6 // 8 % _WORD:
         return False
     try:
         # Whether salt and hash are whole does not depend on the work.
