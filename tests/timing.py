@@ -1,4 +1,4 @@
-"""How long did something take at least? An event loop counts in whole milliseconds: what it puts off may come too soon by one."""
+"""How long did something take at least? An event loop counts in whole milliseconds: each wait may end one too soon."""
 
 from __future__ import annotations
 

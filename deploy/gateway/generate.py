@@ -45,11 +45,13 @@ def envoy_config(
     owners = [(prefix, service) for service, own in sorted(prefixes.items()) for prefix in sorted(own)]
     if len({prefix for prefix, _ in owners}) < len(owners):
         raise ValueError(f"a prefix has two owners: {owners}")
+    apart = [_route({"path": path}, LOGINS) for path in sorted(stormy)]
+    services = [*prefixes, LOGINS] if apart else prefixes
     return {
         "admin": {"address": _address("127.0.0.1", _ADMIN_PORT)},
         "static_resources": {
-            "listeners": [_public([*map(_stormy, sorted(stormy)), *_routes(owners, streams)]), _metrics()],
-            "clusters": [*(_service(name) for name in sorted({*prefixes, *([LOGINS] if stormy else [])})), _admin()],
+            "listeners": [_public([*apart, *_routes(owners, streams)]), _metrics()],
+            "clusters": [*(_service(name) for name in sorted(services)), _admin()],
         },
     }
 
@@ -58,19 +60,19 @@ def _routes(owners: Sequence[tuple[str, str]], streams: Collection[str]) -> list
     endless = [_stream(path, service) for path in sorted(streams) for prefix, service in owners if _below(path, prefix)]
     # The longest first, so that a prefix below another one is not hidden by it.
     ordered = sorted(owners, key=lambda owner: (-len(owner[0]), owner[0]))
-    return [*endless, *(_route(prefix, service) for prefix, service in ordered), _unknown_path()]
+    return [
+        *endless,
+        *(_route({"path_separated_prefix": prefix}, service) for prefix, service in ordered),
+        _unknown_path(),
+    ]
 
 
 def _below(path: str, prefix: str) -> bool:
     return path == prefix or path.startswith(f"{prefix}/")
 
 
-def _route(prefix: str, service: str) -> Json:
-    return {"match": {"path_separated_prefix": prefix}, "route": {"cluster": service, "timeout": _SECONDS}}
-
-
-def _stormy(path: str) -> Json:
-    return {"match": {"path": path}, "route": {"cluster": LOGINS, "timeout": _SECONDS}}
+def _route(match: Json, service: str) -> Json:
+    return {"match": match, "route": {"cluster": service, "timeout": _SECONDS}}
 
 
 def _stream(path: str, service: str) -> Json:
