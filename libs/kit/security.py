@@ -118,8 +118,7 @@ class TokenVerifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller. Raises Unauthenticated when the token is not one of ours, or not for us, or not now."""
-        if time.monotonic() - self._fetched_at >= _REFRESH_SECONDS:
-            await self._refresh_if_older_than(_REFRESH_SECONDS)
+        await self._refresh_if_older_than(_REFRESH_SECONDS)
         try:
             checked = self._checked.find(token, int(self.clock())) or await self._check(token)
             self._refuse_revoked(checked.caller.granted)
