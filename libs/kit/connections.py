@@ -14,7 +14,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from libs.kit.cancellation import uninterrupted
-from libs.kit.outages import DATABASE_ERRORS, DatabaseAway
+from libs.kit.outages import DATABASE_ERRORS, CutOff, DatabaseAway
 from libs.kit.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ Role = Literal["api", "worker"]
 Driver: TypeAlias = "asyncpg.Connection[Record]"
 # A consumer works on one transaction at a time; its measurements and the probes take the rest.
 _WORKER_CONNECTIONS = 4
-# A frozen process must not hold its locks for longer; no work between two statements takes near as long.
-_IDLE_IN_TRANSACTION_MS = 5_000
+IDLE_IN_TRANSACTION_SECONDS = 5
+"""A frozen process must not hold its locks for longer: the server ends a transaction that is silent for so long."""
 _STATEMENT_MS = 60_000
 _CONNECT_SECONDS = 10
 # The server ends a statement before that; what is still silent then has lost its server.
@@ -100,7 +100,7 @@ async def begun(pool: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[tupl
             with told_when_lost(driver):
                 # Local to the transaction, so that a pooled connection carries no tenant into the next one.
                 await driver.execute(f"BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true)")
-        except DATABASE_ERRORS as error:
+        except (CutOff, *DATABASE_ERRORS) as error:
             raise DatabaseAway(f"no transaction can begin: {error!r}") from error
         yield connection, driver
 
@@ -119,7 +119,7 @@ def told_when_lost(driver: Driver) -> Iterator[None]:
         yield
     except asyncpg.InterfaceError as error:
         if driver.is_closed():
-            raise DatabaseAway(f"the connection is lost: {error}") from error
+            raise CutOff(f"the connection is lost: {error}") from error
         raise
 
 
@@ -153,6 +153,6 @@ def _server_settings(schema: str, role: Role) -> dict[str, str]:
         "search_path": schema,
         "application_name": f"fillstream-{schema}-{role}",
         "timezone": "UTC",
-        "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
         "statement_timeout": str(_STATEMENT_MS),
     }

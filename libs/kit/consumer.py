@@ -1,7 +1,8 @@
 """How do events come in? Raw batches from FastStream, handled by the inbox, offsets committed after the commit.
 
 FastStream swallows what a subscriber raises and moves on, so nothing is raised to it: an outage is waited out with the
-batch in hand, and an event that keeps failing ends among the dead letters.
+batch in hand, a batch that is too much for one transaction is halved, and an event that keeps failing ends among the dead
+letters.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from libs.kit.batch_size import BatchSize
 from libs.kit.cancellation import end
+from libs.kit.connections import IDLE_IN_TRANSACTION_SECONDS
 from libs.kit.db import Database
 from libs.kit.dead_letters import Record
-from libs.kit.errors import Fatal
+from libs.kit.errors import Fatal, FillstreamError
+from libs.kit.giving_way import giving_way
 from libs.kit.handlers import Handlers, topics_of
 from libs.kit.health import Probe, ProbeFailed
 from libs.kit.inbox import Arrival, Inbox, read
 from libs.kit.kafka import REQUEST_MS, security, stopped
 from libs.kit.logging import logger
 from libs.kit.metrics import CONSUMER_LAG, DEAD_LETTERS
-from libs.kit.outages import Away, DatabaseAway
+from libs.kit.outages import Away, DatabaseAway, is_too_much
 from libs.kit.settings import Settings
 
 log = logger(__name__)
@@ -50,6 +54,10 @@ _STOP_SECONDS = 20.0
 _DRAIN_SECONDS = 10.0
 
 
+class TooMuch(FillstreamError):
+    """A transaction did not come to its end in the time that it has; the text says what ended it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Records as they came, and what became of reading them."""
@@ -66,6 +74,7 @@ class Consumer:
     settings: Settings
     _read: asyncio.Queue[Batch | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     """The next batch, decoded while the database works on the one before; None at the end."""
+    _size: BatchSize = field(default_factory=lambda: BatchSize(most=MAX_RECORDS, records=MAX_RECORDS))
     _closed: bool = False
     _progress: float = field(default_factory=time.monotonic)
     _in_hand: int = 0
@@ -78,7 +87,7 @@ class Consumer:
             return
         self._in_hand += 1
         self._progress = time.monotonic()
-        await self._read.put(Batch(records, [read(record) for record in records]))
+        await self._read.put(Batch(records, [read(record) async for record in giving_way(records)]))
 
     async def work(self, done: Callable[[Sequence[Record]], Coroutine[object, object, None]]) -> None:
         """Handle the batches in their order, each to its end; until `close`.
@@ -114,12 +123,27 @@ class Consumer:
         return await self._read.get()
 
     async def _take(self, arrivals: Sequence[Arrival]) -> None:
-        """Handle a batch, however long an outage lasts; if it fails, record by record."""
-        error = await self._failure(arrivals)
-        if error is not None:
-            log.warning("batch_failed", context=self.inbox.db.schema, records=len(arrivals), error=repr(error))
-            for arrival in arrivals:
-                await self._take_one(arrival)
+        """Handle a batch, however long an outage lasts: in parts that one transaction each can do."""
+        done = 0
+        while done < len(arrivals):
+            part = arrivals[done : done + self._size.records]
+            error = await self._failure(part)
+            self._progress = time.monotonic()
+            if isinstance(error, TooMuch) and len(part) > 1:
+                self._size.halve(len(part))
+                log.warning("batch_halved", context=self.inbox.db.schema, records=len(part), error=repr(error))
+                continue
+            if error is None:
+                self._size.grow(len(part))
+            else:
+                await self._take_one_by_one(part, error)
+            done += len(part)
+
+    async def _take_one_by_one(self, arrivals: Sequence[Arrival], error: Exception) -> None:
+        """Find out which of the records it was."""
+        log.warning("batch_failed", context=self.inbox.db.schema, records=len(arrivals), error=repr(error))
+        for arrival in arrivals:
+            await self._take_one(arrival)
 
     async def _take_one(self, arrival: Arrival) -> None:
         for delay in (*_ATTEMPT_DELAYS, None):
@@ -137,12 +161,25 @@ class Consumer:
     async def _failure(self, arrivals: Sequence[Arrival]) -> Exception | None:
         """Handle the records in one transaction; what a handler raised, or None when all went well."""
         try:
-            await self._through_outages(lambda: self.inbox.take(arrivals))
+            await self._through_outages(lambda: self._take_at_once(arrivals))
         except Fatal:
             raise
         except Exception as error:  # noqa: BLE001 the edge: whatever a handler raises counts against its events alone
             return error
         return None
+
+    async def _take_at_once(self, arrivals: Sequence[Arrival]) -> None:
+        """Handle the records in one transaction. Raises TooMuch where fewer, or none of this one, may be what helps."""
+        began = time.monotonic()
+        try:
+            # One record is as little as there can be: it has all the time that its statements have.
+            async with asyncio.timeout(self.settings.stall_seconds if len(arrivals) > 1 else None):
+                await self.inbox.take(arrivals)
+        except Exception as error:
+            silent_at_most = time.monotonic() - began
+            if is_too_much(error) and (len(arrivals) > 1 or silent_at_most >= IDLE_IN_TRANSACTION_SECONDS):
+                raise TooMuch(f"{len(arrivals)} records in one transaction: {error!r}") from error
+            raise
 
     async def _through_outages(self, work: Callable[[], Awaitable[None]]) -> None:
         failures = 0

@@ -18,7 +18,7 @@ from libs.kit.connections import Driver, Role, begun, commit, connect_alone, eng
 from libs.kit.ids import uuid7
 from libs.kit.metrics import POOL_IN_USE, POOL_SIZE
 from libs.kit.model import Aggregate
-from libs.kit.outages import DATABASE_ERRORS, DatabaseAway, is_outage
+from libs.kit.outages import DATABASE_ERRORS, CutOff, is_outage
 from libs.kit.outbox import OutboxRow, insert_outbox, notify_relay, outbox_row
 from libs.kit.settings import Settings
 from libs.schema.event import Cause, DomainEvent
@@ -215,7 +215,7 @@ def _told_when_cut_off() -> Iterator[None]:
         yield
     except DATABASE_ERRORS as error:
         if is_outage(error):
-            raise DatabaseAway(f"the transaction was cut off: {error!r}") from error
+            raise CutOff(f"the transaction was cut off: {error!r}") from error
         raise
 
 

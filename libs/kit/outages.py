@@ -26,6 +26,13 @@ class DatabaseAway(Away):
     """No transaction can begin now, or the connection was lost in the middle of one."""
 
 
+class CutOff(DatabaseAway):
+    """A transaction had begun and the server, or the way to it, ended it: an outage, or it was too much at once.
+
+    The driver can't tell which: of a transaction that was silent for too long it often says only that the connection is gone.
+    """
+
+
 def _sqlstate(error: BaseException) -> str | None:
     origin = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(origin, "sqlstate", None)
@@ -42,6 +49,11 @@ def is_outage(error: BaseException) -> bool:
         return error.connection_invalidated or isinstance(error.__cause__, OSError)
     # The driver loses its place when a connection breaks in the middle of an answer.
     return isinstance(error, Away | ConnectionError | TimeoutError | asyncpg.InternalClientError)
+
+
+def is_too_much(error: BaseException) -> bool:
+    """Whether less work at once may be what helps: the transaction was cut off, or a statement ran into its time limit."""
+    return isinstance(error, CutOff | TimeoutError) or _sqlstate(error) == _QUERY_CANCELLED
 
 
 def is_unstorable_text(error: BaseException) -> bool:

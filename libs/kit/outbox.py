@@ -12,6 +12,7 @@ from libs.schema.event import Cause, DomainEvent
 
 # A topic takes records of up to 1 MiB; what is larger would block its key for ever.
 MAX_EVENT_BYTES = 900_000
+_ROWS_AT_ONCE = 5_000
 
 
 class OutboxRow(NamedTuple):
@@ -66,7 +67,12 @@ def outbox_row(
 
 
 async def insert_outbox(run: Statement, schema: str, rows: Sequence[OutboxRow]) -> None:
-    """Write the rows in their order."""
+    """Write the rows in their order, so many at a time that the server hears of us meanwhile."""
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        await _insert(run, schema, rows[first : first + _ROWS_AT_ONCE])
+
+
+async def _insert(run: Statement, schema: str, rows: Sequence[OutboxRow]) -> None:
     await run(
         f"""
         INSERT INTO {schema}.outbox (event_id, topic, key, type, tenant_id, subject, sequence, occurred_at, recorded_at,
