@@ -29,3 +29,5 @@ class BarClosed(DomainEvent, topic="bars.v1", key="symbol"):
     low: Price
     close: Price
     volume: Volume
+    backfilled: bool = False
+    """Imported history: it informs and warms up, and nothing is traded, decided or valued because of it."""

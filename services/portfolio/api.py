@@ -108,7 +108,7 @@ class PortfolioOut(BaseModel):
 
 
 class EquityPointOut(BaseModel):
-    """What an account was worth at a close."""
+    """What an account was worth at a close of what it held, or had held that day."""
 
     as_of: UtcDatetime
     cash: Amount
@@ -122,12 +122,15 @@ class EquityPointOut(BaseModel):
 
 
 class PerformanceOut(BaseModel):
-    """Statistics on the simple returns between equity points: 252 a year, no risk-free rate; null where undefined."""
+    """Statistics on simple daily returns, the first on the deposit: 252 a year, no risk-free rate; null where undefined."""
 
     account_id: UUID
     points: int
+    """Days, each with one return."""
     start: UtcDatetime | None
+    """The account's first close."""
     end: UtcDatetime | None
+    """The last close of what it has ever traded."""
     total_return: Ratio | None
     volatility: Ratio | None
     sharpe: Ratio | None
@@ -217,7 +220,7 @@ async def portfolio(caller: Reader, db: Db, account_id: Account = None) -> Portf
 
 @router.get("/v1/portfolio/history")
 async def history(caller: Reader, db: Db, wanted: Wanted, account_id: Account = None) -> Page[EquityPointOut]:
-    """What an account was worth at each close, in the order of time."""
+    """What an account was worth at each close of what it held, in the order of time."""
     async with db.transaction(caller.tenant_id) as tx:
         found = await queries.history(tx, account_id, wanted)
         return page(found, wanted, EquityPointOut.of, lambda point: Position(point.as_of, _NO_ID))

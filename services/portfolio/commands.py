@@ -1,13 +1,15 @@
-"""What happens? Accounts open with a deposit, fills are posted, closes value every account."""
+"""What happens? Accounts open with a deposit, fills are posted, closes value those who hold the instrument."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
+from libs.kit.giving_way import giving_way
 from services.portfolio import repository
 from services.portfolio.model import Book, Fill, Mark, Opening, open_book
 from services.portfolio.repository import Moment
@@ -40,17 +42,25 @@ async def post_fills(tx: Tx, fills: Sequence[Fill]) -> None:
         entries.append(entry)
         tx.publish(book, changed, cause=fill.cause)
     await repository.insert_entries(tx, entries, books)
-    await repository.save_books(tx, books, {(fill.account_id, fill.symbol) for fill in new})
-    earliest = {fill.account_id: fill for fill in sorted(new, key=lambda one: one.time, reverse=True)}
-    moments = await repository.moments_after(tx, {account: first.time for account, first in earliest.items()})
-    await _value(tx, books, {moment: earliest[moment.account_id] for moment in moments})
+    await repository.save_books(tx, books, new)
+    first = {fill.account_id: fill for fill in sorted(new, key=lambda one: one.time, reverse=True)}
+    await _value(tx, books, {moment: first[moment.account_id] for moment in await repository.moments_after(tx, new)})
+
+
+async def lock_instruments(tx: Tx, closing: Collection[str], traded: Collection[str]) -> None:
+    """Come before all that closes and fills of these instruments lock; of one instrument they are handled one by one."""
+    await repository.lock_instruments(tx, closing, traded)
 
 
 async def mark(tx: Tx, marks: Sequence[Mark]) -> None:
-    """Every account is valued at each close, and anew wherever a close that came late changes the history."""
+    """Those who hold an instrument are valued at its close, and again wherever a close that came late changes the past.
+
+    The locks of the instruments must be held.
+    """
     await repository.insert_marks(tx, marks)
-    # All of them, because a fill that is being posted may just now bring an instrument into any of the books.
-    books = await repository.lock_all_books(tx)
+    books = await repository.lock_books_of_holders(tx, marks)
+    if not books:
+        return
     moments = await repository.moments_reached(tx, marks)
     by_time = sorted(marks, key=lambda one: one.as_of)
     await _value(tx, books, {moment: _latest(by_time, moment.as_of) for moment in moments})
@@ -60,7 +70,7 @@ async def _value(tx: Tx, books: Mapping[UUID, Book], reasons: Mapping[Moment, Fi
     """Make or correct the points, and tell of those that are new or different."""
     event_ids = {moment: reason.event_id for moment, reason in reasons.items()}
     valuations = await repository.revalue(tx, event_ids)
-    for valuation in valuations:
+    async for valuation in giving_way(valuations):
         book, reason = books[valuation.account_id], reasons[Moment(valuation.account_id, valuation.as_of)]
         tx.publish(book, *book.value(valuation), cause=reason.cause)
     await repository.save_versions(tx, [books[account] for account in {one.account_id for one in valuations}])
@@ -75,4 +85,4 @@ def _book_of(fill: Fill, books: Mapping[UUID, Book]) -> Book:
 
 def _latest(marks: Sequence[Mark], as_of: datetime) -> Mark:
     """The latest of the marks, which are in the order of their times, that a valuation at `as_of` can have seen."""
-    return next(one for one in reversed(marks) if one.as_of <= as_of)
+    return marks[bisect_right(marks, as_of, key=lambda one: one.as_of) - 1]

@@ -26,19 +26,24 @@ async def open_books(tx: Tx, accounts: Sequence[Envelope[AccountOpened]]) -> Non
     await commands.open_books(tx, [one.anonymised() if one.tenant_id in erased else one for one in openings])
 
 
-@on(OrderFilled)
-async def post_fills(tx: Tx, fills: Sequence[Envelope[OrderFilled]]) -> None:
-    """A fill moves cash and a position, and pays its fees."""
-    await commands.post_fills(tx, [_fill(envelope) for envelope in fills])
-
-
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
+    timeframe = settings.portfolio_mark_timeframe
 
-    @on(BarClosed)
+    async def lock_first(tx: Tx, told: Sequence[Envelope[BarClosed] | Envelope[OrderFilled]]) -> None:
+        bars = [one.event for one in told if isinstance(one.event, BarClosed)]
+        traded = {one.event.symbol for one in told if isinstance(one.event, OrderFilled)}
+        await commands.lock_instruments(tx, {bar.symbol for bar in bars if bar.timeframe is timeframe}, traded)
+
+    @on(OrderFilled, lock_first)
+    async def post_fills(tx: Tx, fills: Sequence[Envelope[OrderFilled]]) -> None:
+        """A fill moves cash and a position, and pays its fees."""
+        await commands.post_fills(tx, [_fill(envelope) for envelope in fills])
+
+    @on(BarClosed, lock_first)
     async def mark(tx: Tx, bars: Sequence[Envelope[BarClosed]]) -> None:
-        """A bar of the configured length values the accounts; others are not for us."""
-        marks = [_mark(bar) for bar in bars if bar.event.timeframe is settings.portfolio_mark_timeframe]
+        """A bar of the configured length values those who hold its instrument; others are not for us."""
+        marks = [_mark(bar) for bar in bars if bar.event.timeframe is timeframe]
         if marks:
             await commands.mark(tx, marks)
 
@@ -76,4 +81,4 @@ def _fill(envelope: Envelope[OrderFilled]) -> Fill:
 
 def _mark(envelope: Envelope[BarClosed]) -> Mark:
     event = envelope.event
-    return Mark(envelope.id, envelope.follow(), event.symbol, event.occurred_at, event.close)
+    return Mark(envelope.id, envelope.follow(), event.symbol, event.occurred_at, event.close, event.backfilled)

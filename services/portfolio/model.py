@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -75,6 +76,8 @@ class Mark:
     symbol: str
     as_of: datetime
     close: Decimal
+    backfilled: bool
+    """Whether it is imported history, which makes no points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,8 @@ class PositionRow(Base):
     cost_basis: Mapped[Money]
     realised_pnl: Mapped[Money]
     fees: Mapped[Money]
+    first_fill_at: Mapped[Moment] = mapped_column(server_default=text("'-infinity'"))
+    last_fill_at: Mapped[Moment] = mapped_column(server_default=text("'infinity'"))
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
     @property
@@ -285,6 +290,7 @@ class MarkRow(Base):
     as_of: Mapped[Moment]
     close: Mapped[Money]
     event_id: Mapped[UUID]
+    backfilled: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class EquityPoint(Base):

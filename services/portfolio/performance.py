@@ -1,4 +1,4 @@
-"""How well did an account do? Statistics on the simple returns between its daily equity points.
+"""How well did an account do? Statistics on its simple returns, one a day, from its deposit on.
 
 Definitions are those of empyrical-reloaded 0.7 with 252 days a year and no risk-free rate, computed in decimals, so
 that equal returns are equal and a series without dispersion is seen as such. They are ratios, not money.
@@ -6,8 +6,10 @@ that equal returns are equal and a series without dispersion is seen as such. Th
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from itertools import accumulate, pairwise
 
@@ -20,11 +22,37 @@ Returns = Sequence[Decimal]
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """What an account was worth at a moment."""
+
+    as_of: datetime
+    equity: Decimal
+
+
+def day_of(close: datetime) -> date:
+    """The UTC day that a close ends or lies in: a bar that closes at midnight is of the day before."""
+    return (close - timedelta.resolution).date()
+
+
+def daily(points: Sequence[Point], days: Sequence[date]) -> list[Decimal]:
+    """The equity at the end of each day from the first point's on, in order of time.
+
+    `days` are those with a close of what the account has ever traded. An account that held nothing has no point that day:
+    it is worth what it was.
+    """
+    if not points:
+        return []
+    kept = [day_of(point.as_of) for point in points]
+    every = sorted({*kept, *(day for day in days if day > kept[0])})
+    return [points[bisect_right(kept, day) - 1].equity for day in every]
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """Each figure has 12 decimals, and is None where it is undefined (too few points, no dispersion, no downside)."""
 
     total_return: Decimal | None
-    """Last equity over first, less one."""
+    """Last equity over the deposit, less one."""
     volatility: Decimal | None
     """Annualised sample deviation of the returns."""
     sharpe: Decimal | None
@@ -32,14 +60,14 @@ class Performance:
     sortino: Decimal | None
     """Annualised mean return per downside deviation, which is taken over all returns."""
     max_drawdown: Decimal | None
-    """The deepest fall from an earlier peak, as a fraction of it: zero or negative. The first point is a peak."""
+    """The deepest fall from an earlier peak, as a fraction of it: zero or negative. The deposit is a peak."""
 
 
 UNDEFINED = Performance(None, None, None, None, None)
 
 
 def measure(equity: Sequence[Decimal]) -> Performance:
-    """The performance of daily equity points in order of time.
+    """The performance of a deposit and what became of it at the end of each day, in order of time.
 
     A return on nothing, or on a debt, has no meaning: nothing is defined when a point before the last is not positive.
     """

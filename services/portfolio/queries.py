@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import Invalid, NotFound
 from libs.kit.http.pagination import PageRequest
 from services.portfolio.model import BookRow, EquityPoint, JournalEntryRow, MarkRow, PositionRow
-from services.portfolio.performance import Performance, measure
+from services.portfolio.performance import Performance, Point, daily, day_of, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,15 @@ class Portfolio:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPerformance:
-    """How an account did, from its first equity point to its last."""
+    """How an account did from its deposit on."""
 
     book: BookRow
     points: int
+    """Days, each of which has a return: the first one's is on the deposit."""
     start: datetime | None
+    """Its first close."""
     end: datetime | None
+    """The last close of what it has ever traded."""
     performance: Performance
 
 
@@ -128,17 +131,31 @@ async def history(tx: Tx, account_id: UUID | None, page: PageRequest) -> Sequenc
 
 
 async def performance(tx: Tx, account_id: UUID | None) -> MeasuredPerformance:
-    """How an account did over all its equity points. Raises as `book`."""
+    """How an account did over all its days. Raises as `book`."""
     owner = await book(tx, account_id)
     statement = select(EquityPoint).where(EquityPoint.account_id == owner.id).order_by(EquityPoint.as_of)
-    points = await tx.scalars(statement)
+    points = [Point(point.as_of, point.equity) for point in await tx.scalars(statement)]
+    closes = await _closes(tx, owner) if points else []
+    equity = daily(points, [day_of(close) for close in closes])
     return MeasuredPerformance(
         book=owner,
-        points=len(points),
+        points=len(equity),
         start=points[0].as_of if points else None,
-        end=points[-1].as_of if points else None,
-        performance=measure([point.equity for point in points]),
+        end=max(closes, default=None),
+        performance=measure([owner.deposits, *equity]),
     )
+
+
+async def _closes(tx: Tx, owner: BookRow) -> Sequence[datetime]:
+    """The last close of each day of what the account has ever traded; imported history is none."""
+    day = func.date_trunc("day", MarkRow.as_of - timedelta.resolution, "UTC")
+    statement = (
+        select(func.max(MarkRow.as_of))
+        .join(PositionRow, and_(PositionRow.symbol == MarkRow.symbol, PositionRow.first_fill_at < MarkRow.as_of))
+        .where(PositionRow.account_id == owner.id, MarkRow.backfilled.is_(False))
+        .group_by(day)
+    )
+    return await tx.scalars(statement)
 
 
 async def entries(tx: Tx, account_id: UUID | None, page: PageRequest) -> Sequence[JournalEntryRow]:
@@ -166,7 +183,12 @@ def _of_account(owner: BookRow) -> Select[PositionRow]:
 async def _valued(tx: Tx, owner: BookRow, statement: Select[PositionRow]) -> Sequence[ValuedPosition]:
     found = await tx.scalars(statement)
     other = aliased(MarkRow)
-    newest = select(func.max(other.as_of)).where(other.symbol == PositionRow.symbol).scalar_subquery()
+    # What closed before the account traded the instrument says nothing about what it paid for it.
+    newest = (
+        select(func.max(other.as_of))
+        .where(other.symbol == PositionRow.symbol, other.as_of >= PositionRow.first_fill_at)
+        .scalar_subquery()
+    )
     last_marks = (
         select(MarkRow)
         .join(PositionRow, and_(MarkRow.symbol == PositionRow.symbol, MarkRow.as_of == newest))

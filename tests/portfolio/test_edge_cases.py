@@ -39,21 +39,40 @@ async def test_a_replay_that_the_inbox_has_forgotten_changes_nothing(desk: Desk,
 
 
 async def test_a_fill_after_its_bar_corrects_the_points_after_it(desk: Desk, world: World) -> None:
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "100"))
     await desk.receives(a_bar(1, "100"), a_bar(2, "105"), a_bar(3, "110"))
     await desk.receives(a_fill(desk.account_id, 2, Side.BUY, "100", "101"))
-    assert await desk.history() == [("02", "100000.00"), ("03", "100400.00"), ("04", "100900.00")]
+    assert await desk.history() == [("02", "100000.00"), ("03", "100405.00"), ("04", "100910.00")]
     valued = [(e.event.occurred_at.day, e.event.equity) for e in await world.expect(PortfolioValued, 5)]
-    assert valued == [(2, 100000), (3, 100000), (4, 100000), (3, 100400), (4, 100900)]
+    assert valued == [(2, 100000), (3, 100005), (4, 100010), (3, 100405), (4, 100910)]
+
+
+async def test_a_first_fill_after_its_bars_makes_the_points_that_it_would_have_had(desk: Desk) -> None:
+    await desk.receives(a_bar(1, "100"), a_bar(2, "105"), a_bar(3, "110"), a_bar(3, "7", "IBM"))
+    assert await desk.history() == []
+    await desk.receives(a_fill(desk.account_id, 2, Side.BUY, "100", "101"))
+    assert await desk.history() == [("03", "100400.00"), ("04", "100900.00")]
+
+
+async def test_a_late_sale_takes_back_the_points_of_days_on_which_nothing_was_held(desk: Desk, world: World) -> None:
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "100", "100"))
+    await desk.receives(*(a_bar(number, "105") for number in (1, 2, 3, 4)))
+    await desk.receives(a_fill(desk.account_id, 2, Side.SELL, "100", "103"))
+    assert await desk.history() == [("02", "100500.00"), ("03", "100300.00")]
+    told = [(e.event.occurred_at.day, e.event.equity) for e in await world.expect(PortfolioValued, 7)]
+    assert told[4:] == [(3, 100300), (4, 100300), (5, 100300)]
 
 
 async def test_a_fill_at_the_very_moment_of_a_close_counts_after_it(desk: Desk) -> None:
-    await desk.receives(a_bar(1, "100"), a_fill(desk.account_id, 2, Side.BUY, "100", "90"), a_bar(2, "100"))
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "100"), a_bar(1, "100"))
+    await desk.receives(a_fill(desk.account_id, 2, Side.BUY, "100", "90"), a_bar(2, "100"))
     assert await desk.history() == [("02", "100000.00"), ("03", "101000.00")]
 
 
 async def test_a_close_that_comes_late_corrects_the_points_up_to_the_next_one(desk: Desk, world: World) -> None:
     await desk.receives(
         a_fill(desk.account_id, 1, Side.BUY, "10", "50", symbol="IBM"),
+        a_fill(desk.account_id, 1, Side.BUY, "1", "100"),
         a_bar(1, "60", "IBM"),
         *(a_bar(number, "100") for number in (1, 2, 3, 4)),
     )
@@ -65,12 +84,15 @@ async def test_a_close_that_comes_late_corrects_the_points_up_to_the_next_one(de
 
 
 async def test_what_does_not_change_is_not_told_again(desk: Desk, world: World) -> None:
+    for symbol, price in (("AAPL", "100"), ("IBM", "60"), ("MSFT", "30")):
+        await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", price, symbol=symbol))
     await desk.receives(a_bar(1, "100"), a_bar(1, "60", "IBM"), a_bar(1, "30", "MSFT"))
     assert len(await world.expect(PortfolioValued, 1)) == 1
 
 
 async def test_a_position_without_a_close_is_valued_at_cost(desk: Desk) -> None:
-    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "3", "33.33", commission="0.10"), a_bar(1, "1", "IBM"))
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "3", "33.33", commission="0.10"))
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "1", symbol="IBM"), a_bar(1, "1", "IBM"))
     position = await desk.get("/v1/positions/AAPL")
     assert [position["market_price"], position["market_value"], position["unrealised_pnl"]] == [None, "99.99", "0.00"]
     assert await desk.history() == [("02", "99999.90")]
@@ -141,6 +163,7 @@ async def test_a_bad_fill_does_not_keep_other_accounts_waiting(desk: Desk, world
 
 
 async def test_only_bars_of_the_configured_length_value_accounts(desk: Desk, world: World) -> None:
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "100"))
     await desk.receives(a_bar(1, "100", timeframe=Timeframe.H1), a_bar(1, "100", timeframe=Timeframe.M1))
     assert await desk.history() == []
     assert world.published(PortfolioValued) == []
@@ -149,14 +172,15 @@ async def test_only_bars_of_the_configured_length_value_accounts(desk: Desk, wor
 async def test_the_length_of_valuing_bars_is_a_setting(world: World) -> None:
     async with world.running("portfolio", portfolio_mark_timeframe="1h") as running:
         desk = await open_desk(world, running)
+        await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "100"))
         await desk.receives(a_bar(1, "100", timeframe=Timeframe.H1), a_bar(1, "100"))
         assert await desk.history() == [("01", "100000.00")]
 
 
 async def test_an_account_has_no_points_from_before_it_was_known(desk: Desk, world: World, running: Running) -> None:
-    await desk.receives(a_bar(1, "100"))
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "100"), a_bar(1, "100"))
     late = await open_desk(world, running)
-    await late.receives(a_bar(2, "100"))
+    await late.receives(a_fill(late.account_id, 2, Side.BUY, "1", "100"), a_bar(2, "100"))
     assert [day for day, _ in await desk.history()] == ["02", "03"]
     assert [day for day, _ in await late.history()] == ["03"]
 

@@ -26,7 +26,7 @@ def a_farewell(desk: Desk) -> UserErased:
 
 async def test_what_comes_late_is_posted_and_says_nothing_of_anybody(desk: Desk, world: World) -> None:
     late = uuid7()
-    await desk.receives(a_bar(1, "100"), a_farewell(desk))
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "1", "100"), a_bar(1, "100"), a_farewell(desk))
     await desk.receives(an_account(late), a_fill(late, 2, Side.BUY, "100", "101"), a_bar(3, "102"))
 
     assert [row[0] for row in await world.fetch("SELECT name FROM portfolio.book")] == ["erased", "erased"]
@@ -36,7 +36,7 @@ async def test_what_comes_late_is_posted_and_says_nothing_of_anybody(desk: Desk,
     assert await world.fetch("SELECT FROM portfolio.dead_letter") == []
     [answer] = await world.expect(PersonalDataErased, 1)
     assert {held.table: held.rows for held in answer.event.erased}["equity_point"] == 1
-    assert {kept.table: kept.rows for kept in answer.event.kept}["journal_entry"] == 1
+    assert {kept.table: kept.rows for kept in answer.event.kept}["journal_entry"] == 2
 
 
 async def test_an_erasure_locks_books_in_the_order_in_which_fills_do(desk: Desk, world: World) -> None:

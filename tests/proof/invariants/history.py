@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -24,10 +24,10 @@ class _Closes:
             self._times[symbol].append(time)
             self._closes[symbol].append(close)
 
-    def at(self, symbol: str, moment: datetime) -> Decimal | None:
-        """The last close by then."""
+    def at(self, symbol: str, moment: datetime, since: datetime) -> Decimal | None:
+        """The last close by then and not before `since`."""
         place = bisect_right(self._times[symbol], moment)
-        return self._closes[symbol][place - 1] if place else None
+        return self._closes[symbol][place - 1] if place and self._times[symbol][place - 1] >= since else None
 
 
 async def the_history_follows_from_the_fills(evidence: Evidence) -> list[str]:
@@ -56,6 +56,7 @@ def _wrong(
 ) -> list[str]:
     """Go through fills and points by time; what happens at a close counts after it."""
     found, done = [], 0
+    first = {fill.symbol: fill.time for fill in reversed(fills)}
     for moment, cash, worth in points:
         while done < len(fills) and fills[done].time < moment:
             account.cash += fills[done].cash
@@ -63,15 +64,19 @@ def _wrong(
             done += 1
         if cash != account.cash:
             found.append(f"{moment}: cash {cash}, by the fills {account.cash}")
-        valued = _value(account, moment, closes)
+        valued = _value(account, moment, closes, first)
         if valued is not None and worth != valued:
             found.append(f"{moment}: positions worth {worth}, by the fills and closes {valued}")
     return found
 
 
-def _value(account: Account, moment: datetime, closes: _Closes) -> Decimal | None:
-    """What is held at the last closes; None where one has not closed yet, which is then valued at cost."""
-    held = [(quantity, closes.at(symbol, moment)) for symbol, quantity in account.held.items() if quantity]
+def _value(
+    account: Account, moment: datetime, closes: _Closes, first: Mapping[str, datetime]
+) -> Decimal | None:
+    """What is held at the last closes since the first fill; None where there is none yet: it is then valued at cost."""
+    held = [
+        (quantity, closes.at(symbol, moment, first[symbol])) for symbol, quantity in account.held.items() if quantity
+    ]
     if any(close is None for _, close in held):
         return None
     return sum((money(quantity, close) for quantity, close in held if close is not None), ZERO)
