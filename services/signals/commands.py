@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, Invalid
+from libs.kit.giving_way import giving_way
 from libs.kit.newest import newest
 from libs.schema.signals import StrategyStatus
 from services.signals import repository
@@ -50,7 +51,7 @@ async def evaluate_bars(tx: Tx, bars: Sequence[ClosedBar]) -> None:
     watching: dict[repository.SeriesKey, list[LiveStrategy]] = {closed.bar.series: [] for closed in bars}
     for series, strategy in await repository.lock_live_strategies(tx, watching):
         watching[series].append(strategy)
-    for closed in bars:
+    async for closed in giving_way(bars):
         for strategy in watching[closed.bar.series]:
             signal = strategy.take(closed)
             if signal is not None:

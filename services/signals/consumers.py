@@ -20,7 +20,7 @@ from services.signals.settings import Settings
 
 @on(BarClosed)
 async def evaluate_bars(tx: Tx, envelopes: Sequence[Envelope[BarClosed]]) -> None:
-    """Every active strategy looks at the bars of its instrument."""
+    """Every active strategy looks at the bars of its instrument; imported ones warm it up."""
     await commands.evaluate_bars(tx, [_closed_bar(envelope) for envelope in envelopes])
 
 
@@ -40,7 +40,7 @@ def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:
     bar = Bar(
         event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close, event.volume
     )
-    return ClosedBar(bar, envelope.id, envelope.follow())
+    return ClosedBar(bar, envelope.id, envelope.follow(), event.backfilled)
 
 
 def _entitlements(envelope: Envelope[EntitlementsChanged]) -> Entitlements:

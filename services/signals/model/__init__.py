@@ -1,7 +1,8 @@
 """What is the rule? A strategy follows its instrument bar by bar, from the first bar that closes after its creation.
 
 While it is paused it sees no bars: its indicators and its stance stay as they are, and it goes on from the next bar
-after it is resumed, as if the bars between had never been. Neither pausing nor deleting closes what it holds.
+after it is resumed, as if the bars between had never been. History that is imported warms its indicators up, and decides
+nothing: it is for a strategy that has not seen newer bars yet. Neither pausing nor deleting closes what it holds.
 """
 
 from services.signals.model.backtest import Backtest, BarRow

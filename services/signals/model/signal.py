@@ -18,7 +18,7 @@ from libs.schema.signals import SignalGenerated
 from libs.schema.values import SignalType, Timeframe
 from services.signals.model.json_column import JsonOf
 from services.signals.model.metadata import Base
-from services.signals.rules import Bar, Decision, Parameters, RuleState, step
+from services.signals.rules import Bar, Decision, Parameters, RuleState, step, warm_up
 
 
 class Signal(Base):
@@ -80,6 +80,8 @@ class ClosedBar:
     event_id: UUID
     cause: Cause
     """What to give to all that follows from it."""
+    backfilled: bool
+    """Whether it is imported history, on which nothing is decided."""
 
 
 @dataclass(slots=True)
@@ -101,9 +103,15 @@ class LiveStrategy:
         return self.tenant_id
 
     def take(self, closed: ClosedBar) -> Signal | None:
-        """Look at one bar of the strategy's instrument; a bar that is not newer than the last one is ignored."""
+        """Look at one bar of the strategy's instrument; a bar that is not newer than the last one is ignored.
+
+        Imported history warms the rule up.
+        """
         bar = closed.bar
         if self.last_bar_time is not None and bar.open_time <= self.last_bar_time:
+            return None
+        if closed.backfilled:
+            self.state, self.last_bar_time = warm_up(self.parameters, self.state, bar), bar.open_time
             return None
         self.state, decision = step(self.parameters, self.state, bar)
         self.last_bar_time = bar.open_time

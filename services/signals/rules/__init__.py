@@ -19,7 +19,19 @@ from services.signals.rules.rsi_reversion import RsiReversion, RsiReversionMemor
 from services.signals.rules.sma_cross import SmaCross, SmaCrossMemory
 from services.signals.rules.stance import SIDES, Stance
 
-__all__ = ["PARAMETERS", "RULE_STATE", "SIDES", "Bar", "Decision", "Parameters", "RuleState", "Stance", "start", "step"]
+__all__ = [
+    "PARAMETERS",
+    "RULE_STATE",
+    "SIDES",
+    "Bar",
+    "Decision",
+    "Parameters",
+    "RuleState",
+    "Stance",
+    "start",
+    "step",
+    "warm_up",
+]
 
 Parameters = Annotated[SmaCross | RsiReversion | DonchianBreakout, Field(discriminator="kind")]
 """Which rule, and its numbers."""
@@ -64,6 +76,16 @@ def step(parameters: Parameters, state: RuleState, bar: Bar) -> tuple[RuleState,
         if want is None or want.stance is state.stance:
             return RuleState(state.stance, memory), None
         return RuleState(want.stance, memory), decide(parameters, state.stance, want, bar)
+
+
+def warm_up(parameters: Parameters, state: RuleState, bar: Bar) -> RuleState:
+    """The state after a bar of the past, on which nothing is decided any more: the stance stays what it is.
+
+    Raises as `step`.
+    """
+    with localcontext(_ARITHMETIC):
+        memory, _ = _look(parameters, state, bar)
+    return RuleState(state.stance, memory)
 
 
 def _look(parameters: Parameters, state: RuleState, bar: Bar) -> tuple[Memory, Want | None]:
