@@ -38,7 +38,7 @@ from libs.schema.auth import (
 )
 from libs.schema.billing import EntitlementsChanged, SubscriptionStarted
 from libs.schema.event import DomainEvent
-from libs.schema.marketdata import BarClosed, InstrumentListed
+from libs.schema.marketdata import BarClosed, BarCorrected, InstrumentListed
 from libs.schema.notifications import NotificationDelivered
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.portfolio import PortfolioValued, PositionChanged
@@ -111,6 +111,7 @@ EVENTS: tuple[type[DomainEvent], ...] = (
     EntitlementsChanged,
     InstrumentListed,
     BarClosed,
+    BarCorrected,
     StrategyChanged,
     SignalGenerated,
     BacktestCompleted,

@@ -1,4 +1,4 @@
-"""What does market data tell? Instruments and closed bars."""
+"""What does market data tell? Instruments, closed bars, and what was wrong about them."""
 
 from __future__ import annotations
 
@@ -31,3 +31,24 @@ class BarClosed(DomainEvent, topic="bars.v1", key="symbol"):
     volume: Volume
     backfilled: bool = False
     """Imported history: it informs and warms up, and nothing is traded, decided or valued because of it."""
+
+
+class BarCorrected(DomainEvent, topic="bars.v1", key="symbol"):
+    """A bar that was told of before had wrong figures. `occurred_at` is its close, as it was; what is right comes first.
+
+    It follows the bar's BarClosed, and each correction follows the one before it, in the sequence of their series.
+    """
+
+    symbol: Symbol
+    timeframe: Timeframe
+    open_time: UtcDatetime
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Volume
+    previous_open: Price
+    previous_high: Price
+    previous_low: Price
+    previous_close: Price
+    previous_volume: Volume
