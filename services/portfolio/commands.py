@@ -58,6 +58,21 @@ async def mark(tx: Tx, marks: Sequence[Mark]) -> None:
     The locks of the instruments must be held.
     """
     await repository.insert_marks(tx, marks)
+    await _value_at(tx, marks)
+
+
+async def correct_marks(tx: Tx, marks: Sequence[Mark]) -> None:
+    """Closes that were wrong are replaced, and what was valued at them is valued again. Of one close the last one counts.
+
+    The locks of the instruments must be held.
+    """
+    last = {(one.symbol, one.as_of): one for one in marks}
+    await repository.update_marks(tx, list(last.values()))
+    await _value_at(tx, list(last.values()))
+
+
+async def _value_at(tx: Tx, marks: Sequence[Mark]) -> None:
+    """Value those who hold what the marks are of, where these make a difference."""
     books = await repository.lock_books_of_holders(tx, marks)
     if not books:
         return

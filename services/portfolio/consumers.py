@@ -1,4 +1,4 @@
-"""Who asked over the bus? Orders open accounts and fill orders, market data closes bars, people go."""
+"""Who asked over the bus? Orders open accounts and fill orders, market data closes and corrects bars, people go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from libs.kit.handlers import Handlers, on
 from libs.kit.personal_data.answers import answers
 from libs.kit.personal_data.erased import erased_among, take_turns
 from libs.schema.event import Envelope
-from libs.schema.marketdata import BarClosed
+from libs.schema.marketdata import BarClosed, BarCorrected
 from libs.schema.orders import AccountOpened, OrderFilled
 from services.portfolio import commands
 from services.portfolio.model import Fill, Mark, Opening
@@ -30,8 +30,10 @@ def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
     timeframe = settings.portfolio_mark_timeframe
 
-    async def lock_first(tx: Tx, told: Sequence[Envelope[BarClosed] | Envelope[OrderFilled]]) -> None:
-        bars = [one.event for one in told if isinstance(one.event, BarClosed)]
+    async def lock_first(
+        tx: Tx, told: Sequence[Envelope[BarClosed] | Envelope[BarCorrected] | Envelope[OrderFilled]]
+    ) -> None:
+        bars = [one.event for one in told if isinstance(one.event, BarClosed | BarCorrected)]
         traded = {one.event.symbol for one in told if isinstance(one.event, OrderFilled)}
         await commands.lock_instruments(tx, {bar.symbol for bar in bars if bar.timeframe is timeframe}, traded)
 
@@ -43,12 +45,19 @@ def handlers(settings: Settings) -> Handlers:
     @on(BarClosed, lock_first)
     async def mark(tx: Tx, bars: Sequence[Envelope[BarClosed]]) -> None:
         """A bar of the configured length values those who hold its instrument; others are not for us."""
-        marks = [_mark(bar) for bar in bars if bar.event.timeframe is timeframe]
+        marks = [_mark(bar, bar.event.backfilled) for bar in bars if bar.event.timeframe is timeframe]
         if marks:
             await commands.mark(tx, marks)
 
+    @on(BarCorrected, lock_first)
+    async def correct_marks(tx: Tx, bars: Sequence[Envelope[BarCorrected]]) -> None:
+        """What was valued at a wrong close is valued again; fills stay."""
+        marks = [_mark(bar, backfilled=False) for bar in bars if bar.event.timeframe is timeframe]
+        if marks:
+            await commands.correct_marks(tx, marks)
+
     # Fills that come late from somebody who was erased are records, too.
-    return (open_books, post_fills, mark, *answers(HOLDINGS, settings))
+    return (open_books, post_fills, mark, correct_marks, *answers(HOLDINGS, settings))
 
 
 def _opening(envelope: Envelope[AccountOpened]) -> Opening:
@@ -79,6 +88,6 @@ def _fill(envelope: Envelope[OrderFilled]) -> Fill:
     )
 
 
-def _mark(envelope: Envelope[BarClosed]) -> Mark:
+def _mark(envelope: Envelope[BarClosed] | Envelope[BarCorrected], backfilled: bool) -> Mark:  # noqa: FBT001 a fact
     event = envelope.event
-    return Mark(envelope.id, envelope.follow(), event.symbol, event.occurred_at, event.close, event.backfilled)
+    return Mark(envelope.id, envelope.follow(), event.symbol, event.occurred_at, event.close, backfilled)

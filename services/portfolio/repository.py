@@ -203,6 +203,18 @@ async def insert_marks(tx: Tx, marks: Sequence[Mark]) -> None:
     )
 
 
+async def update_marks(tx: Tx, marks: Sequence[Mark]) -> None:
+    """Replace what kept marks say; one that is not kept stays unknown."""
+    await tx.fetch(
+        """
+        UPDATE portfolio.mark m SET close = new.close, event_id = new.event_id
+        FROM unnest($1::text[], $2::timestamptz[], $3::numeric[], $4::uuid[]) new (symbol, as_of, close, event_id)
+        WHERE m.symbol = new.symbol AND m.as_of = new.as_of
+        """,
+        *_columns([(mark.symbol, mark.as_of, mark.close, mark.event_id) for mark in marks]),
+    )
+
+
 async def moments_reached(tx: Tx, marks: Sequence[Mark]) -> list[Moment]:
     """Where kept marks may make a difference: at their own times, and at points of those who held the instrument.
 
