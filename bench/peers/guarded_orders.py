@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from bench.peers.bare_orders import OrderIn, OrderOut, insert
 from fillstream.cli.shell import run
@@ -17,11 +17,12 @@ from fillstream.serve import bind, listening, stopping_on_signals
 from libs.kit.db import Tx, database
 from libs.kit.http.app import Db, RequestCause, http_app
 from libs.kit.http.idempotency import IdempotencyKey, once
+from libs.kit.http.routes import Router
 from libs.kit.revocations import Revocations
 from libs.kit.security import Caller, requires, token_verifier
 from libs.kit.settings import Settings
 
-router = APIRouter()
+router = Router()
 Trader = Annotated[Caller, Depends(requires("orders:write"))]
 
 

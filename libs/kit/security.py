@@ -259,12 +259,25 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An acces
 
 
 async def authenticated(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
-    """The caller of a request; for `Depends`. What guests ask for is told to the trail first.
+    """The caller of a request; for `Depends`. Raises as `authenticate`."""
+    return await authenticate(request)
+
+
+async def authenticate(request: Request) -> Caller:
+    """The caller of a request, found out once. What guests ask for is told to the trail first.
 
     Raises Unauthenticated, and what `admit` raises of programs.
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is None:
+        known = request.state.caller = await _caller(request)
+    return known
+
+
+async def _caller(request: Request) -> Caller:
+    credentials = await _bearer(request)
     if credentials is None:
         detail = "send an access token as `Authorization: Bearer ...`"
         raise Unauthenticated(detail)

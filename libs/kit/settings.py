@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     """Put before every topic and consumer group, so that several installations share a broker."""
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    http_max_body_bytes: Annotated[int, Field(ge=1024)] = 2_000_000
+    http_max_body_bytes: Annotated[int, Field(ge=1024)] = 65_536
+    http_max_import_bytes: Annotated[int, Field(ge=1024)] = 2_000_000
     http_max_depth: Annotated[int, Field(ge=1)] = 32
     http_cors_origins: tuple[str, ...] = ()
     """Origins that browsers may call from; none unless named."""

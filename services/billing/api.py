@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db
 from libs.kit.http.pagination import Page
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.billing import SubscriptionStatus
 from libs.schema.values import Amount, Currency, UtcDatetime
 from services.billing import queries
 from services.billing.model import Plan
 
-router = APIRouter()
+router = Router()
 
 Reader = Annotated[Caller, Depends(requires("billing:read"))]
 

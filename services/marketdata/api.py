@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from libs.kit.db import Tx
@@ -13,12 +13,13 @@ from libs.kit.errors import Invalid
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import LARGE_BODY, Router
 from libs.kit.security import Caller, requires
 from libs.schema.values import Currency, Price, Symbol, Timeframe, UtcDatetime, Volume
 from services.marketdata import commands, queries
 from services.marketdata.model import AssetClass, Bar, Instrument
 
-router = APIRouter()
+router = Router()
 
 MAX_BARS = 5_000
 _NO_ID = UUID(int=0)
@@ -146,7 +147,7 @@ async def instrument(symbol: Symbol, _caller: Reader, db: Db) -> InstrumentOut:
         return InstrumentOut.of(await queries.instrument(tx, symbol))
 
 
-@router.post("/v1/bars", status_code=201, response_model=RecordedOut)
+@router.post("/v1/bars", status_code=201, response_model=RecordedOut, dependencies=[LARGE_BODY])
 async def record_bars(
     body: BarsIn, caller: Feed, db: Db, cause: RequestCause, request: Request, idempotency_key: IdempotencyKey = None
 ) -> Response:

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
 from libs.kit.db import Database
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.logging import logger
 from libs.kit.outages import DatabaseAway
 from libs.kit.security import Caller, TokenVerifier, requires
@@ -22,7 +23,7 @@ from services.notifications import commands, queries
 from services.notifications.model import DeliveryMethod, Notification, Priority
 from services.notifications.streams import Streams, Subscription
 
-router = APIRouter()
+router = Router()
 log = logger(__name__)
 
 Reader = Annotated[Caller, Depends(requires("notifications:read"))]

@@ -6,13 +6,14 @@ from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationInfo, field_validator
 
 from libs.kit.db import Tx
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.values import (
     Amount,
@@ -33,7 +34,7 @@ from services.orders.life_cycle import OrderStatus
 from services.orders.matching import PaperVenue
 from services.orders.model import Account, AccountStatus, DenialReason, Fill, Order
 
-router = APIRouter()
+router = Router()
 
 AccountReader = Annotated[Caller, Depends(requires("accounts:read"))]
 AccountOwner = Annotated[Caller, Depends(requires("accounts:write"))]

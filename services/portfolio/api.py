@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel
 
 from libs.kit.http.app import Db
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.values import Amount, Currency, Price, Ratio, SignedQuantity, Symbol, UtcDatetime
 from services.portfolio import queries
@@ -17,7 +18,7 @@ from services.portfolio.ledger import Chart, EntryKind
 from services.portfolio.model import EquityPoint, JournalEntryRow, PostingRow
 from services.portfolio.queries import MeasuredPerformance, Portfolio, ValuedPosition
 
-router = APIRouter()
+router = Router()
 
 _NO_ID = UUID(int=0)
 

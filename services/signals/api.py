@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -24,6 +24,7 @@ from libs.kit.db import Tx
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.ids import uuid7
 from libs.kit.security import Caller, requires
 from libs.schema.signals import StrategyStatus
@@ -44,7 +45,7 @@ from services.signals.backtest import BacktestReport, Leg, report, run
 from services.signals.model import Backtest, Signal, Strategy, StrategyDraft
 from services.signals.rules import Bar, Parameters, Stance
 
-router = APIRouter()
+router = Router()
 
 # PostgreSQL keeps every character but this one.
 _NO_NUL = r"^[^\x00]*$"

@@ -153,17 +153,17 @@ async def test_a_free_replay_keeps_to_its_rate(db: Database) -> None:
 async def test_nothing_is_in_flight_after_each_step_of_a_lockstep(where: Installation) -> None:
     async with a_house(where, SMALL_WORKSPACES) as house:
         bars = together(a_walk("AAPL", 8), a_walk("IBM", 8))
-        points: list[int] = []
+        marks: list[int] = []
 
         async def step(moment: datetime, count: int) -> None:
             assert count == 2
             # Nothing is waited for: whatever follows from the bars is there by now.
             await house.in_flight.wait_until_none(timeout_seconds=0)
-            rows = await house.fetch("SELECT as_of FROM portfolio.equity_point WHERE as_of = $1", moment)
-            points.append(len(rows))
+            rows = await house.fetch("SELECT symbol FROM portfolio.mark WHERE as_of = $1", moment)
+            marks.append(len(rows))
 
         await replay_in_lockstep(house.marketdata, house.in_flight, bars, step)
-    assert points == [len(SMALL_WORKSPACES)] * 8
+    assert marks == [2] * 8
 
 
 async def test_a_free_replay_comes_to_the_same_as_a_lockstep(
@@ -179,5 +179,5 @@ async def test_a_free_replay_comes_to_the_same_as_a_lockstep(
         assert await fills_of(house) == fills
         assert await points_of(house) == points
     assert all(len(fills[workspace.name]) > 10 for workspace in SMALL_WORKSPACES)
-    assert {len(found) for found in points.values()} == {120}
+    assert all(len(found) > 10 for found in points.values())
     assert all(isinstance(point.equity, Decimal) for found in points.values() for point in found)

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select, text, tuple_
@@ -24,6 +24,7 @@ from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.limiter import HowLimited
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.rate_limits import per_address, per_user
+from libs.kit.http.routes import LARGE_BODY, Router
 from libs.kit.rate_limits import RateLimit
 from libs.kit.revocations import Revocations
 from libs.kit.security import Caller, KeysUnavailable, StepUpRequired, requires, token_verifier
@@ -32,7 +33,7 @@ from libs.schema.values import Price, UtcDatetime
 from tests.issuer import Issuer
 from tests.kit.probe import Counter, count_up
 
-router = APIRouter()
+router = Router()
 
 Reader = Annotated[Caller, Depends(requires("orders:read"))]
 Writer = Annotated[Caller, Depends(requires("orders:write"))]
@@ -88,6 +89,10 @@ async def count(
         return CounterOut.of(counter)
 
     return await once(db, caller, cause, request, idempotency_key, 201, work)
+
+
+@router.post("/v1/imports", dependencies=[LARGE_BODY])
+async def import_(_body: Count, _caller: Writer) -> None: ...
 
 
 @router.get("/v1/counters")

@@ -77,7 +77,9 @@ def _values(annotation: Any) -> st.SearchStrategy[Any]:
 
 
 def _field(hint: Any, field: FieldInfo) -> st.SearchStrategy[Any]:
-    return _values(hint) if field.is_required() else st.none() | _values(hint)
+    return (
+        _values(hint) if field.is_required() else st.just(field.get_default(call_default_factory=True)) | _values(hint)
+    )
 
 
 def any_event(kind: type[DomainEvent] | None = None) -> st.SearchStrategy[DomainEvent]:

@@ -132,7 +132,9 @@ def test_a_bad_value_makes_the_record_undecodable(value: bytes | None) -> None:
         decode(list(headers.items()), value)
 
 
-@pytest.mark.parametrize("field", [name for name in BarClosed.model_fields if name != "occurred_at"])
+@pytest.mark.parametrize(
+    "field", [name for name, info in BarClosed.model_fields.items() if info.is_required() and name != "occurred_at"]
+)
 def test_a_missing_field_is_named_and_no_payload_is_told(field: str) -> None:
     headers, _ = a_record()
     value = a_bar("SECRET").model_dump_json(exclude={field}).encode()

@@ -14,11 +14,11 @@ from sqlalchemy import text
 from libs.kit.db import Database
 from libs.kit.health import Probe, ProbeFailed
 from libs.kit.http.document import DocumentedApp
-from libs.kit.http.limits import BodyLimits
 from libs.kit.http.observe import Observe, current_cause
 from libs.kit.http.problems import install_problems
 from libs.kit.http.programs import program_limit
 from libs.kit.http.rate_limits import TellRateLimits, by_name
+from libs.kit.http.routes import BodyLimits
 from libs.kit.outages import DatabaseAway
 from libs.kit.rate_limits import RateLimit
 from libs.kit.security import TokenVerifier
@@ -62,9 +62,9 @@ def http_app(
     app.state.token_verifier = tokens
     app.state.rate_limits = by_name([*limits, program_limit(settings)])
     app.state.trusted_proxies = settings.trusted_proxies
+    app.state.body_limits = BodyLimits.of(settings)
     app.include_router(operations([db], probes))
     app.add_middleware(TellRateLimits)
-    app.add_middleware(BodyLimits, max_bytes=settings.http_max_body_bytes, max_depth=settings.http_max_depth)
     if settings.http_cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.http_cors_origins, allow_methods=["*"], allow_headers=["*"]

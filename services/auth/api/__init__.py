@@ -1,7 +1,6 @@
 """Who asked over HTTP? One file for each thing that is asked for."""
 
-from fastapi import APIRouter
-
+from libs.kit.http.routes import Router
 from services.auth.api import (
     api_keys,
     audit,
@@ -30,7 +29,7 @@ from services.auth.api import (
     workspaces,
 )
 
-router = APIRouter()
+router = Router()
 for _part in (
     registration,
     sessions,

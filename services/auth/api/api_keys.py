@@ -7,12 +7,13 @@ from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires, requires_fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
@@ -23,7 +24,7 @@ from services.auth.model import PROGRAM_SCOPES, ApiKey
 from services.auth.model.api_key import MAX_OVERLAP, KeyTerms
 from services.auth.queries import api_keys as read
 
-router = APIRouter()
+router = Router()
 
 # What makes or widens a key is for who has just shown who they are; what ends one is for everybody at once.
 Maker = Annotated[Caller, Depends(requires_fresh("api-keys:write"))]

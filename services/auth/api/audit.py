@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel
 
 from libs.kit.http.app import Db
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.audit import ActName, ActorKind, ActResult, TargetKind, Words
 from libs.schema.values import UtcDatetime
 from services.auth.model import AuditEntry
 from services.auth.queries import audit
 
-router = APIRouter()
+router = Router()
 
 Reader = Annotated[Caller, Depends(requires("audit:read"))]
 

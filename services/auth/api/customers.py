@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel
 
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import requires
 from libs.schema.values import UtcDatetime
 from services.auth.api.parts import Somebody
@@ -18,7 +19,7 @@ from services.auth.commands import referrals
 from services.auth.model import ReferralCode
 from services.auth.queries import customers as read
 
-router = APIRouter()
+router = Router()
 
 _gives_codes = Depends(requires("referrals:write"))
 _sees_customers = Depends(requires("customers:read"))

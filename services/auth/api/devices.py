@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.kit.errors import Forbidden
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires, requires_fresh
 from services.auth.api.parts import FreshDb, Somebody
 from services.auth.commands import devices
@@ -20,7 +21,7 @@ from services.auth.device_codes import UserCode
 from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState, Method
 from services.auth.queries.devices import waiting_device
 
-router = APIRouter()
+router = Router()
 
 _guesses = [per_address("user-code"), per_user("user-code-account")]
 TypedCode = Annotated[str, StringConstraints(min_length=1, max_length=40), Field(examples=["BCDF-GHJK"])]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Conflict
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
+from libs.kit.http.routes import Router
 from libs.kit.security import fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import PresentedToken
@@ -20,7 +21,7 @@ from services.auth.commands.erasures import cancel_erasure, request_erasure
 from services.auth.model import Erasure, ErasureState
 from services.auth.queries import privacy
 
-router = APIRouter()
+router = Router()
 
 
 class ErasureOut(BaseModel):

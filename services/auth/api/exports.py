@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
 from libs.kit.http.rate_limits import per_user
+from libs.kit.http.routes import Router
 from libs.kit.security import fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.parts import AllParts, FreshDb, Somebody
@@ -24,7 +25,7 @@ from services.auth.commands.exports import request_export
 from services.auth.model import DataExport, ExportState
 from services.auth.queries import privacy
 
-router = APIRouter()
+router = Router()
 
 _ZIP = "application/zip"
 

@@ -13,11 +13,12 @@ from urllib.parse import parse_qsl
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message
 
+from libs.kit.errors import Invalid
+from libs.kit.http.routes import Route, limits_of, read_body
 from services.auth.model import Refusal
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -59,7 +60,7 @@ def unproven(error: Refusal) -> Response:
     return answer
 
 
-class FormRoute(APIRoute):
+class FormRoute(Route):
     """A route that takes its one model as a form, too."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -70,8 +71,9 @@ class FormRoute(APIRoute):
             if Headers(scope=request.scope).get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
                 return await handle(request)
             try:
+                await read_body(request, limits_of(request).usual)
                 return await handle(await self._from_form(request))
-            except (RequestValidationError, _NoForm) as error:
+            except (RequestValidationError, _NoForm, Invalid) as error:
                 return refused(Refusal.INVALID_REQUEST, _told(error))
 
         return handler

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Conflict, Forbidden, NotFound, Rejected, Unauthenticated
@@ -15,6 +15,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.rate_limits import per_user
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Email
@@ -29,7 +30,7 @@ from services.auth.queries import invitations as read
 from services.auth.queries import people
 from services.auth.queries.workspaces import seat
 
-router = APIRouter()
+router = Router()
 
 Reader = Annotated[Caller, Depends(here(requires("members:write")))]
 """Addresses of those who are no members are the owner's to see alone."""

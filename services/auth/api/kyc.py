@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from libs.kit.acts import Actor
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.audit import ActorKind
 from libs.schema.auth import KycRejectionReason
@@ -23,7 +24,7 @@ from services.auth.model import Kyc
 from services.auth.model.kyc import Decision, Document, DocumentKind, KycState, Rejection, Verification
 from services.auth.queries import people, profiles
 
-router = APIRouter()
+router = Router()
 
 Decider = Annotated[Caller, Depends(requires("kyc:decide"))]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from libs.kit.errors import NotFound
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.routes import Router
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name
 from services.auth.api.parts import InPerson, Somebody, known
@@ -21,7 +21,7 @@ from services.auth.model import PlatformRole, Role, User
 from services.auth.queries import people as read
 from services.auth.repository.users import lock_user
 
-router = APIRouter()
+router = Router()
 
 MAX_PREFERENCES = 50
 MAX_PREFERENCES_BYTES = 16_384

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Forbidden
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires
 from libs.schema.values import UtcDatetime
 from services.auth.api.workspaces import Member, acting, here
@@ -19,7 +20,7 @@ from services.auth.commands import members
 from services.auth.model import Role
 from services.auth.queries import workspaces as read
 
-router = APIRouter()
+router = Router()
 
 RoleToGive = Literal["VIEWER", "ANALYST", "TRADER"]
 """What an owner can make of others; OWNER is somebody by a transfer alone."""

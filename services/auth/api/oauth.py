@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, Secret, StringConstraints
 
 from libs.kit.acts import Origin
@@ -15,6 +15,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.client_address import client_address
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
+from libs.kit.http.routes import Router
 from libs.schema.event import Cause
 from services.auth.api.fields import PresentedToken
 from services.auth.api.forms import MEDIA_TYPE, FormRoute, RefusedOut, refused
@@ -27,7 +28,7 @@ from services.auth.model import CLIENTS, SCOPES_OF_ROLE, GrantType, Refusal
 from services.auth.queries.devices import approver
 from services.auth.tokens import Ticket
 
-router = APIRouter(route_class=FormRoute)
+router = Router(route_class=FormRoute)
 
 ClientId = Annotated[
     str, StringConstraints(min_length=1, max_length=100), Field(json_schema_extra={"enum": sorted(CLIENTS)})

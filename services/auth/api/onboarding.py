@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.routes import Router
 from libs.schema.values import UtcDatetime
 from services.auth.api.parts import Somebody
 from services.auth.commands.onboarding import claim_step, skip_step
@@ -15,7 +15,7 @@ from services.auth.model import OnboardingProgress
 from services.auth.model.onboarding import STEPS, Step, StepName, StepState, Witness
 from services.auth.queries import profiles
 
-router = APIRouter()
+router = Router()
 
 
 class StepOut(BaseModel):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Self
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Rejected
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
+from libs.kit.http.routes import Router
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import Name, PresentedToken
 from services.auth.api.parts import AllParts, FreshDb, FreshSomebody, Somebody
@@ -22,7 +23,7 @@ from services.auth.queries import second_factors as read
 from services.auth.repository.users import lock_user
 from services.auth.tokens import Ticket
 
-router = APIRouter()
+router = Router()
 
 
 class CreationOut(BaseModel):

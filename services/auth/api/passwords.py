@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from libs.kit.errors import Conflict, Invalid, Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
+from libs.kit.http.routes import Router
 from services.auth.api.fields import A_PERSON, Email, NewPassword, PresentedPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, a_try, mailed, refuse_weak, spent
 from services.auth.commands import logins, passwords
 from services.auth.commands.passwords import NewPassword as ChangedPassword
 from services.auth.queries import people
 
-router = APIRouter()
+router = Router()
 
 _CHANGED: dict[str, JsonValue] = {
     "current_password": "correct horse battery staple",

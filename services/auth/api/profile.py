@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Self, cast
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Secret, StringConstraints
 
 from libs.kit.db import Tx
 from libs.kit.http.app import Db, RequestCause
+from libs.kit.http.routes import Router
 from libs.schema.auth import RiskTolerance
 from libs.schema.values import Amount, Currency
 from services.auth.api.parts import AllParts, Person, Somebody
@@ -19,7 +19,7 @@ from services.auth.model.particulars import Particulars, ParticularsPatch, Sum
 from services.auth.national_ids import Aadhaar, Pan
 from services.auth.queries import profiles
 
-router = APIRouter()
+router = Router()
 
 _MAX_BROKERS = 20
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
+from libs.kit.http.routes import Router
 from libs.kit.ids import uuid7
 from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken, TypedReferralCode
 from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import people, registration
 from services.auth.repository.users import NewUser
 
-router = APIRouter()
+router = Router()
 
 
 class RegisterIn(BaseModel):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from typing import Self
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
+from libs.kit.http.routes import Router
 from services.auth.api.fields import TypedCode
 from services.auth.api.parts import AllParts, FreshDb, FreshSomebody, Somebody
 from services.auth.commands import second_factors
@@ -18,7 +19,7 @@ from services.auth.queries.second_factors import SetUp
 from services.auth.repository.users import lock_user
 from services.auth.totp import provisioning_uri
 
-router = APIRouter()
+router = Router()
 
 
 class SecondFactorOut(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.db import Database
@@ -12,6 +11,7 @@ from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
+from libs.kit.http.routes import Router
 from libs.schema.event import Cause
 from services.auth.api.fields import PresentedToken, TypedCode
 from services.auth.api.parts import AllParts, Parts
@@ -28,7 +28,7 @@ from services.auth.passkeys import AuthenticationAnswer, RequestOptions, authent
 from services.auth.queries import people
 from services.auth.tokens import Ticket
 
-router = APIRouter()
+router = Router()
 
 _WRONG = "this is not the second factor of the account, or it was used before"
 _SPENT = "the challenge is not valid, or no longer: log in anew"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +15,7 @@ from libs.kit.http.limiter import HowLimited
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.rate_limits import per_address
+from libs.kit.http.routes import Router
 from libs.schema.values import UtcDatetime
 from services.auth.api.fields import A_PERSON, Email, PresentedPassword, PresentedToken
 from services.auth.api.parts import AllParts, Somebody, a_try
@@ -27,7 +28,7 @@ from services.auth.queries import people
 from services.auth.queries import sessions as read
 from services.auth.tokens import SPENT, Ticket
 
-router = APIRouter()
+router = Router()
 
 _WRONG = "the e-mail address or the password is wrong"
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from libs.kit.http.app import Db
+from libs.kit.http.routes import Router
 from services.auth.api.parts import AllParts
 from services.auth.commands import signing_keys
 
-router = APIRouter()
+router = Router()
 
 
 class JwksOut(BaseModel):

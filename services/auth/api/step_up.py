@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.errors import Unauthenticated
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address
+from libs.kit.http.routes import Router
 from services.auth.api.fields import PresentedPassword, PresentedToken, TypedCode
 from services.auth.api.parts import AllParts, Parts, Somebody, a_try
 from services.auth.api.second_step import PasskeyIn, PasskeyOptionsOut, options_out
@@ -19,7 +19,7 @@ from services.auth.commands.step_up import AnsweredPasskey, Offered
 from services.auth.repository.users import Credentials, lock_user
 from services.auth.tokens import SPENT, Ticket
 
-router = APIRouter()
+router = Router()
 
 _WRONG = "the password or the second factor is wrong"
 

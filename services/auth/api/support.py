@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict
 
 from libs.kit.acts import Origin
@@ -13,6 +13,7 @@ from libs.kit.errors import NotFound
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, StepUpRequired, requires, requires_fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.parts import AllParts, FreshDb
@@ -21,7 +22,7 @@ from services.auth.commands.support import Visit, Visitor
 from services.auth.model import SupportAccess, SupportGrant
 from services.auth.queries import support as read
 
-router = APIRouter()
+router = Router()
 
 
 class OpenWorkspaceOut(BaseModel):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires, requires_fresh
 from libs.schema.values import UtcDatetime
 from services.auth.api.parts import AllParts, FreshDb
@@ -18,7 +19,7 @@ from services.auth.commands import support
 from services.auth.model import SupportAccess, SupportGrant
 from services.auth.queries import support as read
 
-router = APIRouter()
+router = Router()
 
 Owner = Annotated[Caller, Depends(requires("support:grant"))]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from libs.kit.acts import Actor, Origin
@@ -21,6 +21,7 @@ from libs.kit.errors import Rejected
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires, requires_fresh
 from libs.schema.audit import ActorKind
 from libs.schema.auth import LockReason
@@ -31,7 +32,7 @@ from services.auth.commands import accounts
 from services.auth.model import AccountState, PlatformRole, User
 from services.auth.queries import accounts as read
 
-router = APIRouter()
+router = Router()
 
 Reader = Annotated[Caller, Depends(requires("users:read"))]
 Locker = Annotated[Caller, Depends(requires("users:lock"))]

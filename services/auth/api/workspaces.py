@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from libs.kit.acts import Actor, Origin
@@ -15,6 +15,7 @@ from libs.kit.errors import NotFound
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.routes import Router
 from libs.kit.ids import uuid7
 from libs.kit.security import Caller, authenticated, requires, requires_fresh
 from libs.schema.audit import ActorKind
@@ -26,7 +27,7 @@ from services.auth.commands.workspaces import WorkspacePatch
 from services.auth.model import Role, Workspace
 from services.auth.queries import workspaces as read
 
-router = APIRouter()
+router = Router()
 
 
 def here(check: Callable[[Caller], Awaitable[Caller]]) -> Callable[[UUID, Caller], Awaitable[Caller]]:

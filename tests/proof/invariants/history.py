@@ -70,9 +70,7 @@ def _wrong(
     return found
 
 
-def _value(
-    account: Account, moment: datetime, closes: _Closes, first: Mapping[str, datetime]
-) -> Decimal | None:
+def _value(account: Account, moment: datetime, closes: _Closes, first: Mapping[str, datetime]) -> Decimal | None:
     """What is held at the last closes since the first fill; None where there is none yet: it is then valued at cost."""
     held = [
         (quantity, closes.at(symbol, moment, first[symbol])) for symbol, quantity in account.held.items() if quantity
