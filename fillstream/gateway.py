@@ -14,13 +14,13 @@ from fillstream.openapi import merged_document
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.http.app import operations
+from libs.kit.http.paths import leads_upwards, path_of
 from libs.kit.http.problems import problem_response
 
 
 def prefix_of(path: str) -> str:
-    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`; nothing for one that leads upwards."""
-    segments = path.split("/")
-    return "" if {".", ".."} & set(segments) else "/" + "/".join(segments[1:3])
+    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`."""
+    return "/" + "/".join(path.split("/")[1:3])
 
 
 def prefixes(context: Context) -> list[str]:
@@ -39,7 +39,8 @@ class Gateway:
         """Route one request; what belongs to no service is answered by the gateway itself."""
         if scope["type"] != "http":
             return
-        app = self._backends.get(prefix_of(scope["path"]), self._own)
+        path = path_of(scope)
+        app = self._own if leads_upwards(path) else self._backends.get(prefix_of(path), self._own)
         await app(scope, receive, send)
 
 
