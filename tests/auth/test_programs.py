@@ -219,7 +219,7 @@ async def test_a_token_ends_with_the_secret_that_it_was_given_for(
 
 
 async def test_no_token_of_a_program_lives_longer_than_ten_minutes(world: World) -> None:
-    async with world.running("auth", auth_access_token_seconds=3_600) as running:
+    async with world.running("auth", access_token_seconds=3_600) as running:
         client = await running.anonymous()
         key = await a_key(client, await a_person(client))
         assert (await exchange(client, key)).json()["expires_in"] == 600

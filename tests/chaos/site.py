@@ -37,7 +37,7 @@ _SETTINGS: Mapping[str, object] = {
     "encryption_key_url": keyset_url(),
     "mail_token_secret": "not much of a secret, but a long one",
     # A clock that jumps by an hour ends no session.
-    "auth_access_token_seconds": 86_400,
+    "access_token_seconds": 86_400,
     "auth_erasure_closing_seconds": 86_400,
     "auth_key_overlap_seconds": 86_400,
     "stall_seconds": 10,

@@ -84,6 +84,7 @@ BAD_CLAIMS: list[dict[str, object]] = [
     {"networks": {}},
     {"networks": True},
     {"on_behalf_of": "an owner"},
+    {"exp": NOW + 2 * 86_400},
 ]
 
 
