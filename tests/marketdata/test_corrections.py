@@ -85,7 +85,10 @@ async def test_whoever_only_reads_corrects_nothing(running: Running, feed: Async
     ("changes", "said"),
     [
         ({"close": "106"}, "close 106 for 105. Should the kept one be wrong, correct it: POST /v1/bars/corrections"),
-        ({"open": "25", "high": "27.625", "low": "24.875", "close": "26.25", "volume": "4000"}, "0.25 times those that"),
+        (
+            {"open": "25", "high": "27.625", "low": "24.875", "close": "26.25", "volume": "4000"},
+            "0.25 times those that",
+        ),
         ({"open": "100.00001"}, "They differ by less than a millionth: import the file with --decimals"),
     ],
 )

@@ -90,7 +90,10 @@ def test_a_header_alone_has_no_bars(tmp_path: Path) -> None:
         ("2011-03-02,105,106,104,,900", "line 3, close: Input should be a valid decimal"),
         ("2011-03-02,105,106,104,abc,900", "line 3, close: Input should be a valid decimal"),
         ("2011-03-02,null,null,null,null,null", "line 3, open: Input should be a valid decimal"),
-        ("2011-03-02,105,106,104,104.5,1e21", "line 3, volume: Decimal input should have no more than 20 digits before"),
+        (
+            "2011-03-02,105,106,104,104.5,1e21",
+            "line 3, volume: Decimal input should have no more than 20 digits before",
+        ),
         ("9999-12-31,105,106,104,104.5,900", "line 3, open_time: the bar closes after the year 9999"),
         ("0001-01-01T00:00:00+10:00,105,106,104,104.5,9", "line 3, date: this moment is outside"),
         ("2011-03-02,105,104,103,104,900", "line 3, high: 104 is below another price of the bar"),
@@ -119,7 +122,10 @@ def test_the_number_counts_empty_and_broken_lines_too(tmp_path: Path) -> None:
         ((), "line 1: there is no column date, open, high, low, close, volume"),
         (("Date,Open,High,Low,Volume", "2011-03-01,1,1,1,1"), "line 1: there is no column close"),
         ((f"{HEADER},Time", f"{FIRST},09:30"), "line 1: there is more than one column date"),
-        (("20240102 170000;1.0946;1.09471;1.09459;1.09464;0",), "cells seem to be separated by ';', and have to be by ','"),
+        (
+            ("20240102 170000;1.0946;1.09471;1.09459;1.09464;0",),
+            "cells seem to be separated by ';', and have to be by ','",
+        ),
         ((HEADER.replace(",", ";"), FIRST), "cells seem to be separated by ';', and have to be by ','"),
         ((HEADER.replace(",", "\t"), FIRST), "cells seem to be separated by '\\t', and have to be by ','"),
         ((FIRST, SECOND), "the first line has to name the columns"),
@@ -163,7 +169,12 @@ def any_bar(draw: st.DrawFn) -> Bar:
     return Bar(draw(symbols), Timeframe.D1, moment, *prices, draw(volumes))
 
 
-@given(st.lists(any_bar(), max_size=8, unique_by=lambda bar: bar.key), st.permutations(columns), st.sampled_from(["\n", "\r\n"]), st.integers(0, 3))
+@given(
+    st.lists(any_bar(), max_size=8, unique_by=lambda bar: bar.key),
+    st.permutations(columns),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(0, 3),
+)
 def test_what_is_written_is_read_whatever_the_columns_order(
     tmp_path_factory: pytest.TempPathFactory, bars: list[Bar], order: list[str], end: str, quoting: int
 ) -> None:

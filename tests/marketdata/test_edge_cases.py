@@ -12,6 +12,7 @@ from libs.schema.marketdata import BarClosed
 from tests.marketdata.test_typical_journey import a_bar
 from tests.world import World
 
+
 async def count(feed: AsyncClient) -> int:
     return len((await feed.get("/v1/bars", params={"symbol": "AAPL"})).json()["items"])
 
@@ -79,12 +80,16 @@ async def test_what_prices_are_in_is_never_taken_for_granted(feed: AsyncClient) 
     silent = await feed.post("/v1/instruments", json={"symbol": "BP.L", "name": "BP"})
     pence = await feed.post("/v1/instruments", json={"symbol": "BP.L", "name": "BP", "currency": "GBX"})
 
-    assert [(one.status_code, one.json()["errors"][0]["pointer"]) for one in (silent, pence)] == [(422, "/currency")] * 2
+    assert [(one.status_code, one.json()["errors"][0]["pointer"]) for one in (silent, pence)] == [
+        (422, "/currency")
+    ] * 2
     assert "GBX is a hundredth of GBP: list it in GBP" in pence.json()["errors"][0]["message"]
     assert (await feed.get("/v1/instruments/BP.L")).status_code == 404
 
 
-@pytest.mark.parametrize("symbol", ["M&M", "J&KBANK", "^NSEI", "BAJAJ-AUTO", "0700.HK", "RELIANCE-EQ", "BRK.B", "EUR=X"])
+@pytest.mark.parametrize(
+    "symbol", ["M&M", "J&KBANK", "^NSEI", "BAJAJ-AUTO", "0700.HK", "RELIANCE-EQ", "BRK.B", "EUR=X"]
+)
 async def test_a_symbol_as_exchanges_write_it_is_listed_and_found(feed: AsyncClient, symbol: str) -> None:
     listed = await feed.post("/v1/instruments", json={"symbol": symbol, "name": symbol, "currency": "INR"})
     told = await feed.post("/v1/bars", json={"bars": [a_bar(1, symbol=symbol)]})
