@@ -164,7 +164,7 @@ def _looks_like(bar: Bar, kept: Bar) -> str:
         return "They differ by less than a millionth: import the file with --decimals, which says how many decimals prices have"
     if max(factors) - min(factors) <= _SAME_FACTOR * max(factors) and abs(factors[3] - 1) > _SAME_FACTOR:
         return (
-            f"All prices are {factors[3]:.6g} times those that are kept: are they adjusted for splits or dividends? "
+            f"All prices are {factors[3]:.6g} times those that are kept: are they adjusted for splits or dividends, or in another unit? "
             "Bars are kept as they were traded"
         )
     return "Should the kept one be wrong, correct it: POST /v1/bars/corrections, or fillstream bars import --correct"
