@@ -12,6 +12,7 @@ from libs.kit.newest import newest
 from libs.schema.signals import StrategyStatus
 from services.signals import repository
 from services.signals.model import Backtest, ClosedBar, Entitlements, LiveStrategy, Strategy, StrategyDraft
+from services.signals.rules import Bar
 
 _RETRY_SECONDS = 1
 # What the event's field can say; beyond it the figures mean nothing.
@@ -60,6 +61,11 @@ async def evaluate_bars(tx: Tx, bars: Sequence[ClosedBar]) -> None:
     looked = [strategy for strategies in watching.values() for strategy in strategies]
     if looked:
         await repository.save_live_strategies(tx, looked)
+
+
+async def correct_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Let backtests run on the bars as they are right; of several of one bar, the last one counts."""
+    await repository.update_bars(tx, list({(*bar.series, bar.open_time): bar for bar in bars}.values()))
 
 
 async def note_entitlements(tx: Tx, entitlements: Sequence[Entitlements]) -> None:

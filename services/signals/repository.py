@@ -100,6 +100,21 @@ async def insert_bars(tx: Tx, bars: Sequence[Bar]) -> None:
     )
 
 
+async def update_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Replace the figures of bars that are kept, one at most of each, all in one statement."""
+    rows = ((b.symbol, b.timeframe, b.open_time, b.open, b.high, b.low, b.close, b.volume) for b in bars)
+    await tx.fetch(
+        """
+        UPDATE signals.bar b
+        SET open = v.open, high = v.high, low = v.low, close = v.close, volume = v.volume
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::numeric[], $5::numeric[], $6::numeric[],
+                    $7::numeric[], $8::numeric[]) v (symbol, timeframe, open_time, open, high, low, close, volume)
+        WHERE (b.symbol, b.timeframe, b.open_time) = (v.symbol, v.timeframe, v.open_time)
+        """,
+        *map(list, zip(*rows, strict=True)),
+    )
+
+
 async def upsert_entitlements(tx: Tx, entitlements: Sequence[Entitlements]) -> None:
     """Keep the newest word on each workspace, one at most of each; an older one than is kept changes nothing."""
     rows = ((e.tenant_id, e.plan, e.max_strategies, e.sequence) for e in entitlements)

@@ -51,7 +51,7 @@ async def _open_feed(site: Site, client: Client) -> str:
         await grant_role(tx, _FEED, PlatformRole.ADMIN)
     token = await _log_in_as_feed(client)
     for symbol in (*SYMBOLS, PROBE):
-        await client.post("/v1/instruments", {"symbol": symbol, "name": symbol}, token)
+        await client.post("/v1/instruments", {"symbol": symbol, "name": symbol, "currency": "USD"}, token)
     return token
 
 

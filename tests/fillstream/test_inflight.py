@@ -26,7 +26,7 @@ async def test_an_installation_at_rest_is_quiet_at_once(where: Installation) -> 
 async def test_events_in_an_outbox_are_in_flight_and_the_context_is_named(where: Installation) -> None:
     settings = where.settings(Settings)
     async with database(settings, "marketdata") as db:
-        await list_instruments(db, ["AAPL"])
+        await list_instruments(db, {"AAPL": "USD"})
     async with watch_in_flight(load_all(), settings) as in_flight:
         with pytest.raises(NeverQuiet, match=r"^after 0 s there is still in flight: events in the outbox of marketdat"):
             await in_flight.wait_until_none(timeout_seconds=0.1)

@@ -234,7 +234,7 @@ class Neighbours:
 async def let_trade(in_flight: InFlight, person: Person) -> None:
     """A history in every context: a strategy and a backtest, signals, orders, fills, a position, and its worth."""
     for symbol in ("AAPL", "IBM"):
-        await person.made("POST /v1/instruments", Call({"symbol": symbol, "name": symbol}))
+        await person.made("POST /v1/instruments", Call({"symbol": symbol, "name": symbol, "currency": "USD"}))
     account = {"name": "paper of ada", "currency": "USD", "initial_cash": "100000", "auto_trading": True}
     opened = await person.made("POST /v1/accounts", Call(account))
     parameters = {"kind": "sma_cross", "fast": 1, "slow": 2}

@@ -21,7 +21,8 @@ import talib
 
 from fillstream.demo.backtests import Execution, backtest
 from fillstream.demo.workspaces import BARS, WORKSPACES, Workspace
-from fillstream.replay import NoData, load_bars, packaged_data
+from fillstream.replay import NoData, load_lines, packaged_data
+from services.marketdata.csv_bars import Reading
 from services.marketdata.model import Bar
 from services.portfolio.performance import measure as measure_portfolio
 from services.signals.backtest import BacktestResult, measure, run
@@ -140,7 +141,7 @@ def prices(folder: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def bars(folder: Path) -> list[Bar]:
-    return load_bars(folder, BARS)
+    return [line.bar for line in load_lines(folder, BARS, Reading())]
 
 
 def result_of(name: str, bars: list[Bar]) -> BacktestResult:

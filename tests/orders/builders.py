@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.kit.ids import uuid7
 from libs.schema.billing import EntitlementsChanged
-from libs.schema.marketdata import BarClosed, InstrumentListed
+from libs.schema.marketdata import BarClosed, BarCorrected, InstrumentListed
 from libs.schema.signals import SignalGenerated
 from libs.schema.values import OrderType, Side, SignalType, Symbol, Timeframe, TimeInForce
 from services.orders.life_cycle import OrderStatus
@@ -56,6 +56,16 @@ def told(bar: Bar) -> BarClosed:
     return BarClosed(
         occurred_at=bar.close_time, symbol=bar.symbol, timeframe=bar.timeframe, open_time=bar.open_time,
         open=bar.open, high=bar.high, low=bar.low, close=bar.close, volume=Decimal(1000),
+    )  # fmt: skip
+
+
+def corrected(bar: Bar, previous: Bar) -> BarCorrected:
+    """What market data tells when a bar was wrong."""
+    return BarCorrected(
+        occurred_at=bar.close_time, symbol=bar.symbol, timeframe=bar.timeframe, open_time=bar.open_time,
+        open=bar.open, high=bar.high, low=bar.low, close=bar.close, volume=Decimal(1000),
+        previous_open=previous.open, previous_high=previous.high, previous_low=previous.low,
+        previous_close=previous.close, previous_volume=Decimal(1000),
     )  # fmt: skip
 
 

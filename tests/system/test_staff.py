@@ -35,7 +35,7 @@ class Office:
 
     async def write(self, by: Person) -> int:
         """How somebody's token is answered where market data is written."""
-        listed = {"symbol": f"NEW{next(_symbols)}", "name": "New"}
+        listed = {"symbol": f"NEW{next(_symbols)}", "name": "New", "currency": "USD"}
         return (await self.marketdata.post("/v1/instruments", json=listed, headers=by.bearer)).status_code
 
     async def seconds_until_refused(self, by: Person) -> float:

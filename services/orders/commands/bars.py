@@ -75,6 +75,11 @@ async def match_bars(tx: Tx, venue: PaperVenue, closed: Sequence[ClosedBar]) -> 
         await save_changed(tx, {order.account_id for order in settled}, books.values())
 
 
+async def correct_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Replace kept bars by what is right; of several of one bar, the last one counts. Nothing trades anew."""
+    await markets.update_bars(tx, list({(bar.symbol, bar.open_time): bar for bar in bars}.values()))
+
+
 def _reports(resting: Sequence[Resting], series: Mapping[Symbol, Sequence[Bar]]) -> list[_Report]:
     """What becomes of the orders, in the order in which it happens."""
     matched = [(one.order, match(one.order.instruction, series[one.order.symbol], one.session)) for one in resting]

@@ -120,6 +120,21 @@ async def save_bars(tx: Tx, bars: Sequence[Bar]) -> None:
     )
 
 
+async def update_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Replace the prices of bars that are kept, one at most of each."""
+    rows = [(b.symbol, b.timeframe, b.open_time, b.open, b.high, b.low, b.close) for b in bars]
+    await tx.fetch(
+        f"""
+        UPDATE orders.bar kept
+        SET open = new.open, high = new.high, low = new.low, close = new.close
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::numeric[], $5::numeric[], $6::numeric[],
+                    $7::numeric[]) AS new ({_BAR})
+        WHERE (kept.symbol, kept.timeframe, kept.open_time) = (new.symbol, new.timeframe, new.open_time)
+        """,
+        *map(list, zip(*rows, strict=True)),
+    )
+
+
 async def bars_around(tx: Tx, venue: PaperVenue, wanted: Iterable[Since]) -> dict[Since, Around]:
     """What is known of the venue's bars before and from each moment."""
     keys = list(dict.fromkeys(wanted))
