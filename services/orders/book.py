@@ -148,7 +148,7 @@ class Book:
         quantity = order.leaves_quantity
         amount = notional(quantity, trade.price)
         # On the exact product, so that it is rounded once.
-        commission = self.venue.commission(EXACT.multiply(quantity, trade.price))
+        commission = self.venue.commission(EXACT.multiply(quantity, trade.price), self.account.currency)
         fill = Fill(
             id=uuid7(),
             tenant_id=order.tenant_id,
@@ -189,4 +189,4 @@ class Book:
 
     def _reserved(self, line: Line) -> Decimal:
         exposure = line.exposure_to_come()
-        return exposure + self.venue.commission(exposure)
+        return exposure + self.venue.commission(exposure, self.account.currency)

@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, localcontext
 from operator import attrgetter
 
-from libs.schema.values import OrderType, Side, Symbol, Timeframe, TimeInForce, to_cents
+from libs.schema.currencies import round_money
+from libs.schema.values import Currency, OrderType, Side, Symbol, Timeframe, TimeInForce
 from services.orders.money import EXACT
 
 
@@ -98,10 +99,10 @@ class PaperVenue:
     """Of the bars that it matches against."""
     commission_rate: Decimal
 
-    def commission(self, amount: Decimal) -> Decimal:
-        """What trading a notional `amount` costs, rounded half-even to cents."""
+    def commission(self, amount: Decimal, currency: Currency) -> Decimal:
+        """What trading a notional `amount` costs, rounded half-even to the currency's minor unit."""
         with localcontext(EXACT):
-            return to_cents(amount * self.commission_rate)
+            return round_money(amount * self.commission_rate, currency)
 
 
 def match(instruction: Instruction, bars: Sequence[Bar], session: date | None = None) -> Outcome | None:

@@ -189,14 +189,25 @@ def test_the_last_bar_of_a_date_ends_its_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "commission"),
+    ("amount", "currency", "commission"),
     [
-        ("35351.00", "35.35"),
-        ("8005.00", "8.00"),
-        ("8015.00", "8.02"),
-        ("0.01", "0.00"),
-        ("1" + "0" * 20, "1" + "0" * 17),
+        ("35351.00", "USD", "35.35"),
+        ("8005.00", "USD", "8.00"),
+        ("8015.00", "USD", "8.02"),
+        ("0.01", "USD", "0.00"),
+        ("1" + "0" * 20, "USD", "1" + "0" * 17),
+        ("289450", "JPY", "289"),
+        ("500", "JPY", "0"),
+        ("1500", "JPY", "2"),
+        ("12.5", "KWD", "0.012"),
+        ("0.025", "BTC", "0.00002500"),
+        ("0.000005", "BTC", "0"),
+        ("-0.01", "USD", "0.00"),
     ],
 )
-def test_commission_is_a_part_of_the_notional_rounded_half_even_to_cents(amount: str, commission: str) -> None:
-    assert VENUE.commission(Decimal(amount)) == Decimal(commission)
+def test_commission_is_a_part_of_the_notional_rounded_half_even_by_the_currency(
+    amount: str, currency: str, commission: str
+) -> None:
+    charged = VENUE.commission(Decimal(amount), currency)
+    assert charged == Decimal(commission)
+    assert not charged.is_signed()

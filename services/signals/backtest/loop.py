@@ -16,7 +16,8 @@ from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from itertools import pairwise
 
-from libs.schema.values import Side, Symbol, to_cents
+from libs.schema.currencies import round_money
+from libs.schema.values import Currency, Side, Symbol
 from services.signals.backtest.figures import Figure, Money
 from services.signals.backtest.holding import Holding
 from services.signals.rules import SIDES, Bar, Decision, Parameters, RuleState, start, step
@@ -91,13 +92,14 @@ class BacktestResult:
 class _Account:
     initial_cash: Decimal
     commission_rate: Decimal
+    currency: Currency
     holdings: defaultdict[Symbol, Holding] = field(default_factory=lambda: defaultdict(Holding))
     marks: dict[Symbol, Decimal] = field(default_factory=dict)
     realised: Decimal = _ZERO
     fees: Decimal = _ZERO
 
     def fill(self, order: OpenOrder, bar: Bar) -> Trade:
-        fee = to_cents(order.quantity * bar.open * self.commission_rate)
+        fee = round_money(order.quantity * bar.open * self.commission_rate, self.currency)
         realised = self.holdings[order.symbol].trade(order.side.sign * order.quantity, bar.open)
         self.fees += fee
         self.realised += realised or _ZERO
@@ -121,7 +123,11 @@ class _Runner:
 
 
 def run(
-    legs: Sequence[Leg], bars: Mapping[Symbol, Sequence[Bar]], initial_cash: Decimal, commission_rate: Decimal
+    legs: Sequence[Leg],
+    bars: Mapping[Symbol, Sequence[Bar]],
+    initial_cash: Decimal,
+    commission_rate: Decimal,
+    currency: Currency = "USD",
 ) -> BacktestResult:
     """Trade all legs on one account, from the first bar with no history to the last.
 
@@ -130,7 +136,7 @@ def run(
     if initial_cash <= 0:
         msg = "a backtest starts with cash"
         raise ValueError(msg)
-    account = _Account(initial_cash, commission_rate)
+    account = _Account(initial_cash, commission_rate, currency)
     runners: defaultdict[Symbol, list[_Runner]] = defaultdict(list)
     for leg in legs:
         runners[leg.symbol].append(_Runner(leg, start(leg.parameters)))
