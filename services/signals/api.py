@@ -249,9 +249,12 @@ async def pause_strategy(strategy_id: UUID, caller: Writer, db: Db, cause: Reque
 
 @router.post("/v1/strategies/{strategy_id}/resume")
 async def resume_strategy(strategy_id: UUID, caller: Writer, db: Db, cause: RequestCause) -> StrategyOut:
-    """Let the strategy go on with the next bar, as if the bars since it was paused had never been."""
+    """Let the strategy go on with the next bar, as if the bars since it was paused had never been.
+
+    403 when as many strategies are at work as the plan allows.
+    """
     async with db.transaction(caller.tenant_id, cause) as tx:
-        return StrategyOut.of(await commands.move_strategy(tx, strategy_id, StrategyStatus.ACTIVE))
+        return StrategyOut.of(await commands.resume_strategy(tx, caller.tenant_id, strategy_id))
 
 
 @router.delete("/v1/strategies/{strategy_id}", status_code=204)

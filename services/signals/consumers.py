@@ -12,7 +12,7 @@ from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
 from libs.schema.marketdata import BarClosed
 from services.signals import commands
-from services.signals.model import ClosedBar, Entitlements
+from services.signals.model import ClosedBar, Entitlements, ToldEntitlements
 from services.signals.personal_data import HOLDINGS
 from services.signals.rules import Bar
 from services.signals.settings import Settings
@@ -26,7 +26,7 @@ async def evaluate_bars(tx: Tx, envelopes: Sequence[Envelope[BarClosed]]) -> Non
 
 @on(EntitlementsChanged)
 async def note_entitlements(tx: Tx, envelopes: Sequence[Envelope[EntitlementsChanged]]) -> None:
-    """Keep what the plans allow."""
+    """Keep what the plans allow, and hold the strategies to it."""
     await commands.note_entitlements(tx, [_entitlements(envelope) for envelope in envelopes])
 
 
@@ -43,11 +43,12 @@ def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:
     return ClosedBar(bar, envelope.id, envelope.follow())
 
 
-def _entitlements(envelope: Envelope[EntitlementsChanged]) -> Entitlements:
+def _entitlements(envelope: Envelope[EntitlementsChanged]) -> ToldEntitlements:
     event = envelope.event
-    return Entitlements(
+    entitlements = Entitlements(
         tenant_id=event.workspace_id,
         plan=event.plan,
         max_strategies=event.max_strategies,
         sequence=envelope.sequence,
     )
+    return ToldEntitlements(entitlements, event.occurred_at, envelope.follow())

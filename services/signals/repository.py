@@ -28,6 +28,35 @@ async def count_strategies(tx: Tx, tenant_id: UUID) -> int:
     return await tx.scalar(statement) or 0
 
 
+async def count_active(tx: Tx, tenant_id: UUID) -> int:
+    """How many strategies of the workspace are at work."""
+    statement = select(func.count()).where(Strategy.tenant_id == tenant_id, Strategy.status == StrategyStatus.ACTIVE)
+    return await tx.scalar(statement) or 0
+
+
+async def lock_beyond_limits(tx: Tx, tenant_ids: Collection[UUID]) -> Sequence[Strategy]:
+    """The active strategies that the plans of some workspaces do not allow: all but the oldest. Locked, by their ids.
+
+    Needs the workspaces' entitlements to be locked, so that none is resumed meanwhile.
+    """
+    rows = await tx.fetch(
+        """
+        SELECT id FROM (
+            SELECT s.id, e.max_strategies, row_number() OVER (PARTITION BY tenant_id ORDER BY s.created_at, s.id) AS place
+            FROM signals.strategy s JOIN signals.entitlements e USING (tenant_id)
+            WHERE tenant_id = ANY($1::uuid[]) AND s.status = 'ACTIVE'
+        ) active WHERE place > max_strategies
+        """,
+        list(tenant_ids),
+    )
+    if not rows:
+        return ()
+    beyond = select(Strategy).where(
+        Strategy.id.in_([row[0] for row in rows]), Strategy.status == StrategyStatus.ACTIVE
+    )
+    return await tx.scalars(beyond.order_by(Strategy.id).with_for_update())
+
+
 async def lock_strategy(tx: Tx, strategy_id: UUID) -> Strategy:
     """The strategy, locked until the transaction ends. Raises NotFound when this workspace has no such strategy."""
     statement = select(Strategy).where(Strategy.id == strategy_id, Strategy.status != StrategyStatus.DELETED)

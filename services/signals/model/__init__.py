@@ -7,7 +7,7 @@ after it is resumed, as if the bars between had never been. Neither pausing nor 
 from services.signals.model.backtest import Backtest, BarRow
 from services.signals.model.metadata import Base
 from services.signals.model.signal import ClosedBar, LiveStrategy, Signal
-from services.signals.model.strategy import Entitlements, Strategy, StrategyDraft
+from services.signals.model.strategy import Entitlements, Strategy, StrategyDraft, ToldEntitlements
 
 __all__ = [
     "Backtest",
@@ -19,4 +19,5 @@ __all__ = [
     "Signal",
     "Strategy",
     "StrategyDraft",
+    "ToldEntitlements",
 ]
