@@ -14,6 +14,7 @@ from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.security import Caller, requires
+from libs.schema.exchanges import TimeZone
 from libs.schema.values import Currency, Price, Symbol, Timeframe, UtcDatetime, Volume
 from services.marketdata import commands, queries
 from services.marketdata.model import AssetClass, Bar, Instrument
@@ -43,6 +44,8 @@ class InstrumentIn(BaseModel):
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
     asset_class: AssetClass = AssetClass.EQUITY
     currency: Currency = "USD"
+    time_zone: TimeZone | None = None
+    """Of its exchange, whose midnight ends day orders; where it is left out, the symbol's suffix may tell, else UTC."""
 
 
 class InstrumentOut(BaseModel):
@@ -53,6 +56,7 @@ class InstrumentOut(BaseModel):
     name: str
     asset_class: AssetClass
     currency: Currency
+    time_zone: str | None
     created_at: UtcDatetime
 
     @classmethod

@@ -30,7 +30,7 @@ from services.orders.settings import Settings
 @on(InstrumentListed)
 async def take_orders_for_it(tx: Tx, listed: Sequence[Envelope[InstrumentListed]]) -> None:
     """An instrument that is listed can be ordered."""
-    await list_markets(tx, [Listing(one.event.symbol, one.event.currency) for one in listed])
+    await list_markets(tx, [_listing(one.event) for one in listed])
 
 
 @on(EntitlementsChanged)
@@ -86,9 +86,15 @@ def _risk_settings(told: Envelope[RiskSettingsChanged]) -> RiskSettings:
     )
 
 
+def _listing(event: InstrumentListed) -> Listing:
+    return Listing(event.symbol, event.currency, event.asset_class, event.time_zone)
+
+
 def _closed_bar(told: Envelope[BarClosed]) -> ClosedBar:
     event = told.event
-    bar = Bar(event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close)
+    bar = Bar(
+        event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close, event.volume
+    )
     return ClosedBar(bar, told.follow())
 
 

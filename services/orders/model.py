@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     UniqueConstraint,
     func,
@@ -27,6 +29,7 @@ from libs.kit.model import Moment, Money, TenantOwned
 from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import DomainEvent
+from libs.schema.exchanges import UTC_ZONE
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.values import OrderType, Side, TimeInForce
 from services.orders.life_cycle import CLOSED, ExecType, OrderStatus, after
@@ -142,6 +145,8 @@ class Order(TenantOwned, Base):
     reject_detail: Mapped[str | None]
     strategy_id: Mapped[UUID | None]
     signal_id: Mapped[UUID | None]
+    day_zone: Mapped[str | None]
+    """Whose midnight ends a day order; None where it is UTC's."""
     submitted_at: Mapped[Moment]
     """The order's time in the world, which the venue goes by: the close that a signal was decided at."""
     closed_at: Mapped[Moment | None]
@@ -170,6 +175,7 @@ class Order(TenantOwned, Base):
             self.limit_price,
             TimeInForce(self.time_in_force),
             self.submitted_at,
+            ZoneInfo(self.day_zone or UTC_ZONE),
         )
 
     def accept(self) -> list[DomainEvent]:
@@ -301,6 +307,9 @@ class Market(Base):
     symbol: Mapped[str] = mapped_column(primary_key=True)
     currency: Mapped[str | None]
     """None while only bars of it were heard of."""
+    asset_class: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    """As its listing says; None where that says none."""
     updated_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
 
@@ -317,6 +326,8 @@ class BarRow(Base):
     high: Mapped[Money]
     low: Mapped[Money]
     close: Mapped[Money]
+    volume: Mapped[Decimal | None] = mapped_column(Numeric)
+    """None where the market reports none."""
 
 
 class Entitlement(Base):

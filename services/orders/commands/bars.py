@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.schema.event import Cause
+from libs.schema.exchanges import reports_volume
 from libs.schema.values import Symbol
 from services.orders.commands.desk import save_changed
 from services.orders.matching import Bar, Outcome, PaperVenue, match
@@ -53,11 +54,13 @@ async def keep_markets(tx: Tx, closed: Iterable[Symbol], wanted: Iterable[Symbol
 
 async def match_bars(tx: Tx, venue: PaperVenue, closed: Sequence[ClosedBar]) -> None:
     """Keep new bars of the venue and tell what became of the orders that met them."""
+    symbols = {one.bar.symbol for one in closed}
+    await markets.lock(tx, symbols)
+    await markets.save_listings(tx, [Listing(symbol, None) for symbol in symbols])
+    closed = _as_reported(closed, await markets.asset_classes(tx, symbols))
     series: defaultdict[Symbol, list[Bar]] = defaultdict(list)
     for one in closed:
         series[one.bar.symbol].append(one.bar)
-    await markets.lock(tx, series)
-    await markets.save_listings(tx, [Listing(symbol, None) for symbol in series])
     await markets.save_bars(tx, [one.bar for one in closed])
     spans = [Span.of(bars) for bars in series.values()]
     account_ids = await orders.accounts_that_may_trade(tx, spans)
@@ -75,7 +78,17 @@ async def match_bars(tx: Tx, venue: PaperVenue, closed: Sequence[ClosedBar]) -> 
         await save_changed(tx, {order.account_id for order in settled}, books.values())
 
 
+def _as_reported(closed: Sequence[ClosedBar], asset_classes: Mapping[Symbol, str | None]) -> list[ClosedBar]:
+    """The bars without the volume of those whose market reports none: its zeros say nothing."""
+    return [
+        one
+        if reports_volume(one.bar.symbol, asset_classes[one.bar.symbol])
+        else replace(one, bar=replace(one.bar, volume=None))
+        for one in closed
+    ]
+
+
 def _reports(resting: Sequence[Resting], series: Mapping[Symbol, Sequence[Bar]]) -> list[_Report]:
     """What becomes of the orders, in the order in which it happens."""
-    matched = [(one.order, match(one.order.instruction, series[one.order.symbol], one.session)) for one in resting]
+    matched = [(one.order, match(one.order.instruction, series[one.order.symbol], one.first_met)) for one in resting]
     return sorted((_Report(order, outcome) for order, outcome in matched if outcome), key=lambda report: report.place)

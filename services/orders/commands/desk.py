@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.schema.event import DomainEvent
-from libs.schema.values import Currency, Symbol
+from libs.schema.values import Currency, Symbol, TimeInForce
 from services.orders.book import Book, Marks
 from services.orders.matching import Bar, PaperVenue, match
 from services.orders.model import Denial, DenialReason, Fill, Order
@@ -36,6 +36,7 @@ class Desk:
     def place(self, order: Order) -> list[DomainEvent]:
         """Check the order and, if it is accepted, let it meet the bars that are known already."""
         book = self.books[order.account_id]
+        order.day_zone = self._day_zone(order)
         denial = self._currency_mismatch(order, book.account.currency)
         if denial is not None:
             return order.deny(denial)
@@ -44,6 +45,11 @@ class Desk:
             return events
         outcome = match(order.instruction, self.bars[since(order)])
         return events if outcome is None else events + book.settle(order, outcome)
+
+    def _day_zone(self, order: Order) -> str | None:
+        if order.time_in_force != TimeInForce.DAY:
+            return None
+        return self.listings.get(order.symbol, Listing(order.symbol, None)).day_zone
 
     def _currency_mismatch(self, order: Order, own: Currency) -> Denial | None:
         listing = self.listings.get(order.symbol)

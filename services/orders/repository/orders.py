@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,7 +21,7 @@ _ORDER = {
     "side": "text", "order_type": "text", "time_in_force": "text", "quantity": "numeric", "limit_price": "numeric",
     "reference_price": "numeric", "status": "text", "cumulative_quantity": "numeric", "average_price": "numeric",
     "commission": "numeric", "reject_reason": "text", "reject_detail": "text", "strategy_id": "uuid",
-    "signal_id": "uuid", "submitted_at": "timestamptz", "closed_at": "timestamptz", "version": "bigint",
+    "signal_id": "uuid", "day_zone": "text", "submitted_at": "timestamptz", "closed_at": "timestamptz", "version": "bigint",
     "created_at": "timestamptz", "updated_at": "timestamptz",
 }  # fmt: skip
 _CHANGING = (
@@ -53,10 +53,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """An open order, and for a day order the date of the first bar that it met."""
+    """An open order, and for a day order the open of the first bar that it met."""
 
     order: Order
-    session: date | None
+    first_met: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,7 @@ async def that_may_trade(tx: Tx, venue: PaperVenue, spans: Sequence[Span]) -> li
         *_columns_of(spans),
         venue.timeframe,
     )
-    return [
-        Resting(Order(**{name: row[name] for name in _ORDER}), row["met_at"] and row["met_at"].date()) for row in rows
-    ]
+    return [Resting(Order(**{name: row[name] for name in _ORDER}), row["met_at"]) for row in rows]
 
 
 def _columns_of(spans: Sequence[Span]) -> list[list[object]]:
