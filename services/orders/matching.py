@@ -15,7 +15,6 @@ from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from libs.schema.currencies import round_money
-from libs.schema.exchanges import UTC_ZONE
 from libs.schema.values import Currency, OrderType, Side, Symbol, Timeframe, TimeInForce
 from services.orders.money import EXACT
 
@@ -60,7 +59,7 @@ class Instruction:
     """None for a market order."""
     time_in_force: TimeInForce
     submitted_at: datetime
-    day_zone: ZoneInfo = ZoneInfo(UTC_ZONE)
+    day_zone: ZoneInfo
     """Whose midnight ends the day of a day order."""
 
     @property

@@ -90,11 +90,12 @@ class Account(TenantOwned, Base):
 
 
 class DenialReason(StrEnum):
-    """Why our own checks refuse an order."""
+    """Why our own checks refuse an order, or the venue withdraws what is left of it."""
 
     AUTO_TRADING_NOT_ALLOWED = "auto-trading-not-allowed"
     CURRENCY_MISMATCH = "currency-mismatch"
     INSUFFICIENT_BUYING_POWER = "insufficient-buying-power"
+    INSUFFICIENT_CASH = "insufficient-cash"
     NO_REFERENCE_PRICE = "no-reference-price"
     NOTIONAL_TOO_LARGE = "notional-too-large"
 
@@ -227,6 +228,13 @@ class Order(TenantOwned, Base):
         """The venue withdrew the rest."""
         self._move(ExecType.CANCELED, at)
         return [self._tell(OrderCancelled, at, cumulative_quantity=self.cumulative_quantity)]
+
+    def withdraw(self, denial: Denial, at: datetime) -> list[DomainEvent]:
+        """The venue withdraws the rest unasked, for a reason that the order keeps."""
+        self._move(ExecType.CANCELED, at)
+        self.reject_reason, self.reject_detail = denial.reason, denial.detail
+        told = {"reason": denial.reason.value, "detail": denial.detail}
+        return [self._tell(OrderCancelled, at, cumulative_quantity=self.cumulative_quantity, **told)]
 
     def expire(self, at: datetime) -> list[DomainEvent]:
         """The time in force ended at `at`."""

@@ -14,6 +14,7 @@ from services.signals.model import (
     Backtest,
     ClosedBar,
     Entitlements,
+    Instrument,
     LiveStrategy,
     Strategy,
     StrategyDraft,
@@ -99,6 +100,11 @@ async def note_entitlements(tx: Tx, told: Sequence[ToldEntitlements]) -> None:
     for strategy in await repository.lock_beyond_limits(tx, words):
         word = words[strategy.tenant_id]
         tx.publish(strategy, *strategy.pause_for_plan(word.at), cause=word.cause)
+
+
+async def note_instruments(tx: Tx, instruments: Sequence[Instrument]) -> None:
+    """Keep what market data says of instruments."""
+    await repository.upsert_instruments(tx, instruments)
 
 
 async def record_backtest(tx: Tx, backtest: Backtest) -> Backtest:

@@ -1,4 +1,4 @@
-"""Who asked over the bus? Closed bars, what billing allows a workspace, and people who go."""
+"""Who asked over the bus? Instruments, closed bars, what billing allows a workspace, and people who go."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from libs.kit.personal_data.answers import answers
 from libs.kit.personal_data.erased import unless_erased
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from libs.schema.marketdata import BarClosed
+from libs.schema.marketdata import BarClosed, InstrumentListed
 from services.signals import commands
-from services.signals.model import ClosedBar, Entitlements, ToldEntitlements
+from services.signals.model import ClosedBar, Entitlements, Instrument, ToldEntitlements
 from services.signals.personal_data import HOLDINGS
 from services.signals.rules import Bar
 from services.signals.settings import Settings
@@ -24,6 +24,12 @@ async def evaluate_bars(tx: Tx, envelopes: Sequence[Envelope[BarClosed]]) -> Non
     await commands.evaluate_bars(tx, [_closed_bar(envelope) for envelope in envelopes])
 
 
+@on(InstrumentListed)
+async def note_instruments(tx: Tx, envelopes: Sequence[Envelope[InstrumentListed]]) -> None:
+    """Keep what backtests go by."""
+    await commands.note_instruments(tx, [_instrument(envelope.event) for envelope in envelopes])
+
+
 @on(EntitlementsChanged)
 async def note_entitlements(tx: Tx, envelopes: Sequence[Envelope[EntitlementsChanged]]) -> None:
     """Keep what the plans allow, and hold the strategies to it."""
@@ -32,7 +38,7 @@ async def note_entitlements(tx: Tx, envelopes: Sequence[Envelope[EntitlementsCha
 
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
-    return (evaluate_bars, *unless_erased(note_entitlements), *answers(HOLDINGS, settings))
+    return (note_instruments, evaluate_bars, *unless_erased(note_entitlements), *answers(HOLDINGS, settings))
 
 
 def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:
@@ -41,6 +47,10 @@ def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:
         event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close, event.volume
     )
     return ClosedBar(bar, envelope.id, envelope.follow())
+
+
+def _instrument(event: InstrumentListed) -> Instrument:
+    return Instrument(symbol=event.symbol, currency=event.currency, asset_class=event.asset_class)
 
 
 def _entitlements(envelope: Envelope[EntitlementsChanged]) -> ToldEntitlements:

@@ -11,7 +11,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from libs.schema.signals import StrategyStatus
 from libs.schema.values import Symbol, Timeframe
-from services.signals.model import Entitlements, LiveStrategy, Strategy
+from services.signals.model import Entitlements, Instrument, LiveStrategy, Strategy
 from services.signals.rules import PARAMETERS, RULE_STATE, Bar
 
 SeriesKey = tuple[Symbol, Timeframe]
@@ -51,9 +51,7 @@ async def lock_beyond_limits(tx: Tx, tenant_ids: Collection[UUID]) -> Sequence[S
     )
     if not rows:
         return ()
-    beyond = select(Strategy).where(
-        Strategy.id.in_([row[0] for row in rows]), Strategy.status == StrategyStatus.ACTIVE
-    )
+    beyond = select(Strategy).where(Strategy.id.in_([row[0] for row in rows]), Strategy.status == StrategyStatus.ACTIVE)
     return await tx.scalars(beyond.order_by(Strategy.id).with_for_update())
 
 
@@ -126,6 +124,19 @@ async def insert_bars(tx: Tx, bars: Sequence[Bar]) -> None:
         ON CONFLICT DO NOTHING
         """,
         *map(list, zip(*rows, strict=True)),
+    )
+
+
+async def upsert_instruments(tx: Tx, instruments: Sequence[Instrument]) -> None:
+    """Keep what is known of instruments, all in one statement; of several words on one, the last counts."""
+    latest = {one.symbol: (one.symbol, one.currency, one.asset_class) for one in instruments}
+    await tx.fetch(
+        """
+        INSERT INTO signals.instrument (symbol, currency, asset_class)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (symbol, currency, asset_class) ORDER BY symbol
+        ON CONFLICT (symbol) DO UPDATE SET currency = excluded.currency, asset_class = excluded.asset_class
+        """,
+        *map(list, zip(*latest.values(), strict=True)),
     )
 
 

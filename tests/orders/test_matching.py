@@ -207,9 +207,7 @@ def test_a_session_in_sydney_is_not_cut_by_midnight_utc(opens: datetime, fills_a
 
 def test_a_day_of_sydney_ends_at_its_midnight() -> None:
     late = [a_bar(datetime(2027, 1, 14, hour, tzinfo=UTC), timeframe=Timeframe.H1) for hour in (5, 12)]
-    placed = an_instruction(
-        limit="90", at=late[0].open_time, time_in_force=TimeInForce.DAY, zone="Australia/Sydney"
-    )
+    placed = an_instruction(limit="90", at=late[0].open_time, time_in_force=TimeInForce.DAY, zone="Australia/Sydney")
     assert match(placed, late) == Expiry(datetime(2027, 1, 14, 13, tzinfo=UTC), late[1])
 
 
@@ -235,7 +233,9 @@ def test_nothing_trades_in_a_bar_in_which_nothing_was_traded() -> None:
     assert match(an_instruction(), [halted, next_day]) == Trade(Decimal(47), next_day)
     assert match(an_instruction(limit="60"), [halted, next_day]) == Trade(Decimal(47), next_day)
     assert match(an_instruction(time_in_force=TimeInForce.DAY), [halted, next_day]) == Expiry(day(2), halted)
-    assert match(an_instruction(), [a_bar(day(1), "50", volume=None)]) == Trade(Decimal(50), a_bar(day(1), "50", volume=None))
+    assert match(an_instruction(), [a_bar(day(1), "50", volume=None)]) == Trade(
+        Decimal(50), a_bar(day(1), "50", volume=None)
+    )
 
 
 def test_midnight_belongs_to_the_next_session() -> None:

@@ -34,9 +34,9 @@ class _Report:
     outcome: Outcome
 
     @property
-    def place(self) -> tuple[datetime, datetime, UUID]:
-        """Where it stands in the order in which things happened."""
-        return self.outcome.at, self.order.submitted_at, self.order.id
+    def place(self) -> tuple[datetime, int, datetime, UUID]:
+        """Where it stands in the order in which things happened; of one moment, sales pay for purchases."""
+        return self.outcome.at, self.order.sign, self.order.submitted_at, self.order.id
 
 
 async def list_markets(tx: Tx, listings: Iterable[Listing]) -> None:

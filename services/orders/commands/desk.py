@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.schema.event import DomainEvent
-from libs.schema.values import Currency, Symbol, TimeInForce
+from libs.schema.values import Currency, Side, Symbol, TimeInForce
 from services.orders.book import Book, Marks
 from services.orders.matching import Bar, PaperVenue, match
 from services.orders.model import Denial, DenialReason, Fill, Order
@@ -37,7 +37,9 @@ class Desk:
         """Check the order and, if it is accepted, let it meet the bars that are known already."""
         book = self.books[order.account_id]
         order.day_zone = self._day_zone(order)
-        denial = self._currency_mismatch(order, book.account.currency)
+        reduces = order.quantity <= book.line(order.symbol).reducible(Side(order.side))
+        # Whoever got in before the currency was known gets out.
+        denial = None if reduces else self._currency_mismatch(order, book.account.currency)
         if denial is not None:
             return order.deny(denial)
         events = book.place(order, self.marks)

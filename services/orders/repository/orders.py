@@ -25,7 +25,8 @@ _ORDER = {
     "created_at": "timestamptz", "updated_at": "timestamptz",
 }  # fmt: skip
 _CHANGING = (
-    "id", "status", "cumulative_quantity", "average_price", "commission", "closed_at", "version",
+    "id", "status", "cumulative_quantity", "average_price", "commission", "reject_reason", "reject_detail", "closed_at",
+    "version",
 )  # fmt: skip
 _FILL = {
     "id": "uuid", "tenant_id": "uuid", "account_id": "uuid", "order_id": "uuid", "symbol": "text", "side": "text",

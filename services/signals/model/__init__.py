@@ -4,7 +4,7 @@ While it is paused it sees no bars: its indicators and its stance stay as they a
 after it is resumed, as if the bars between had never been. Neither pausing nor deleting closes what it holds.
 """
 
-from services.signals.model.backtest import Backtest, BarRow
+from services.signals.model.backtest import Backtest, BarRow, Instrument
 from services.signals.model.metadata import Base
 from services.signals.model.signal import ClosedBar, LiveStrategy, Signal
 from services.signals.model.strategy import Entitlements, Strategy, StrategyDraft, ToldEntitlements
@@ -15,6 +15,7 @@ __all__ = [
     "Base",
     "ClosedBar",
     "Entitlements",
+    "Instrument",
     "LiveStrategy",
     "Signal",
     "Strategy",
