@@ -16,6 +16,8 @@ class InstrumentListed(DomainEvent, topic="marketdata.v1", key="symbol"):
     name: str
     asset_class: str
     currency: Currency
+    time_zone: str | None = None
+    """Whose midnight ends the exchange's day; where it is left out, the symbol's suffix may tell."""
 
 
 class BarClosed(DomainEvent, topic="bars.v1", key="symbol"):

@@ -6,13 +6,12 @@ Decimals travel as strings, in plain notation, so that no reader turns them into
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, StringConstraints
 
-CENT = Decimal("0.01")
 _MAX_DIGITS = 20
 _DECIMAL_PLACES = 8
 
@@ -27,11 +26,6 @@ def plain_money(value: Decimal) -> str:
     """`value` without exponent and with at least two decimals: `100.00`, `353.50`, `0.00000001`."""
     whole, _, decimals = plain(value).partition(".")
     return f"{whole}.{decimals.ljust(2, '0')}"
-
-
-def to_cents(amount: Decimal) -> Decimal:
-    """`amount` rounded half-even to two decimals, the house's rounding for money."""
-    return amount.quantize(CENT, ROUND_HALF_EVEN)
 
 
 def _refuse_binary_float(value: object) -> object:

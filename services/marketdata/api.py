@@ -16,6 +16,7 @@ from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.routes import LARGE_BODY, Router
 from libs.kit.security import Caller, requires
+from libs.schema.exchanges import TimeZone
 from libs.schema.values import BarVolume, Currency, Price, Symbol, Timeframe, UtcDatetime
 from services.marketdata import commands, queries
 from services.marketdata.model import HUNDREDTHS, AssetClass, Bar, Instrument
@@ -55,6 +56,9 @@ class InstrumentIn(BaseModel):
     currency: Currency
     """What its prices are in: nothing is taken for granted, as a wrong one makes every figure wrong."""
 
+    time_zone: TimeZone | None = None
+    """Of its exchange, whose midnight ends day orders; where it is left out, the symbol's suffix may tell, else UTC."""
+
     @field_validator("currency")
     @classmethod
     def _is_a_currency(cls, value: str) -> str:
@@ -72,6 +76,7 @@ class InstrumentOut(BaseModel):
     name: str
     asset_class: AssetClass
     currency: Currency
+    time_zone: str | None
     created_at: UtcDatetime
 
     @classmethod

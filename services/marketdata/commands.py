@@ -37,10 +37,12 @@ class Correction:
         return self.previous != self.bar
 
 
-async def list_instrument(tx: Tx, symbol: str, name: str, asset_class: AssetClass, currency: str) -> Instrument:
+async def list_instrument(
+    tx: Tx, symbol: str, name: str, asset_class: AssetClass, currency: str, time_zone: str | None = None
+) -> Instrument:
     """Make an instrument known. Raises Conflict when the symbol is taken."""
     instrument = await repository.insert_instrument(
-        tx, symbol=symbol, name=name, asset_class=asset_class, currency=currency
+        tx, symbol=symbol, name=name, asset_class=asset_class, currency=currency, time_zone=time_zone
     )
     if instrument is None:
         raise Conflict(f"{symbol} is listed already")

@@ -58,6 +58,8 @@ class Instrument(Versioned, Base):
     name: Mapped[str]
     asset_class: Mapped[str]
     currency: Mapped[str]
+    time_zone: Mapped[str | None]
+    """Of its exchange, where the listing says it."""
 
     def list_for_trading(self, at: datetime) -> list[InstrumentListed]:
         """Tell that the instrument can be traded from `at` on."""
@@ -69,6 +71,7 @@ class Instrument(Versioned, Base):
                 name=self.name,
                 asset_class=self.asset_class,
                 currency=self.currency,
+                time_zone=self.time_zone,
             )
         ]
 

@@ -88,12 +88,13 @@ async def update_bars(tx: Tx, bars: Sequence[Bar]) -> None:
 
 
 async def insert_instrument(
-    tx: Tx, *, symbol: str, name: str, asset_class: AssetClass, currency: str
+    tx: Tx, *, symbol: str, name: str, asset_class: AssetClass, currency: str, time_zone: str | None
 ) -> Instrument | None:
     """The new instrument, or None when the symbol is taken; of several at once, one gets it."""
+    said = {"symbol": symbol, "name": name, "asset_class": asset_class, "currency": currency, "time_zone": time_zone}
     statement = (
         insert(Instrument)
-        .values(id=uuid7(), version=0, symbol=symbol, name=name, asset_class=asset_class, currency=currency)
+        .values(id=uuid7(), version=0, **said)
         .on_conflict_do_nothing(index_elements=[Instrument.symbol])
         .returning(Instrument)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
@@ -30,7 +31,7 @@ from services.orders.settings import Settings
 @on(InstrumentListed)
 async def take_orders_for_it(tx: Tx, listed: Sequence[Envelope[InstrumentListed]]) -> None:
     """An instrument that is listed can be ordered."""
-    await list_markets(tx, [Listing(one.event.symbol, one.event.currency) for one in listed])
+    await list_markets(tx, [_listing(one.event) for one in listed])
 
 
 @on(EntitlementsChanged)
@@ -59,7 +60,7 @@ def handlers(settings: Settings) -> Handlers:
 
     @on(BarClosed, lock_first)
     async def fill_orders(tx: Tx, closed: Sequence[Envelope[BarClosed]]) -> None:
-        """A bar of the venue trades the orders that it reaches."""
+        """A bar of the venue trades the orders that it reaches, unless it is imported history."""
         bars = [_closed_bar(one) for one in closed if one.event.timeframe is venue.timeframe]
         if bars:
             await match_bars(tx, venue, bars)
@@ -96,12 +97,18 @@ def _risk_settings(told: Envelope[RiskSettingsChanged]) -> RiskSettings:
     )
 
 
+def _listing(event: InstrumentListed) -> Listing:
+    return Listing(event.symbol, event.currency, event.asset_class, event.time_zone)
+
+
 def _closed_bar(told: Envelope[BarClosed]) -> ClosedBar:
-    return ClosedBar(_bar(told.event), told.follow())
+    return ClosedBar(replace(_bar(told.event), backfilled=told.event.backfilled), told.follow())
 
 
 def _bar(event: BarClosed | BarCorrected) -> Bar:
-    return Bar(event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close)
+    return Bar(
+        event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close, event.volume
+    )
 
 
 def _wish(told: Envelope[SignalGenerated]) -> Wish:

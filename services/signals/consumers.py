@@ -1,4 +1,4 @@
-"""Who asked over the bus? Closed and corrected bars, what billing allows a workspace, and people who go."""
+"""Who asked over the bus? Instruments, closed and corrected bars, what billing allows a workspace, and people who go."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from libs.kit.personal_data.answers import answers
 from libs.kit.personal_data.erased import unless_erased
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Envelope
-from libs.schema.marketdata import BarClosed, BarCorrected
+from libs.schema.marketdata import BarClosed, BarCorrected, InstrumentListed
 from services.signals import commands
-from services.signals.model import ClosedBar, Entitlements
+from services.signals.model import ClosedBar, Entitlements, Instrument, ToldEntitlements
 from services.signals.personal_data import HOLDINGS
 from services.signals.rules import Bar
 from services.signals.settings import Settings
@@ -30,15 +30,27 @@ async def correct_bars(tx: Tx, envelopes: Sequence[Envelope[BarCorrected]]) -> N
     await commands.correct_bars(tx, [_bar(envelope.event) for envelope in envelopes])
 
 
+@on(InstrumentListed)
+async def note_instruments(tx: Tx, envelopes: Sequence[Envelope[InstrumentListed]]) -> None:
+    """Keep what backtests go by."""
+    await commands.note_instruments(tx, [_instrument(envelope.event) for envelope in envelopes])
+
+
 @on(EntitlementsChanged)
 async def note_entitlements(tx: Tx, envelopes: Sequence[Envelope[EntitlementsChanged]]) -> None:
-    """Keep what the plans allow."""
+    """Keep what the plans allow, and hold the strategies to it."""
     await commands.note_entitlements(tx, [_entitlements(envelope) for envelope in envelopes])
 
 
 def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
-    return (evaluate_bars, correct_bars, *unless_erased(note_entitlements), *answers(HOLDINGS, settings))
+    return (
+        note_instruments,
+        evaluate_bars,
+        correct_bars,
+        *unless_erased(note_entitlements),
+        *answers(HOLDINGS, settings),
+    )
 
 
 def _closed_bar(envelope: Envelope[BarClosed]) -> ClosedBar:
@@ -51,11 +63,16 @@ def _bar(event: BarClosed | BarCorrected) -> Bar:
     )
 
 
-def _entitlements(envelope: Envelope[EntitlementsChanged]) -> Entitlements:
+def _instrument(event: InstrumentListed) -> Instrument:
+    return Instrument(symbol=event.symbol, currency=event.currency, asset_class=event.asset_class)
+
+
+def _entitlements(envelope: Envelope[EntitlementsChanged]) -> ToldEntitlements:
     event = envelope.event
-    return Entitlements(
+    entitlements = Entitlements(
         tenant_id=event.workspace_id,
         plan=event.plan,
         max_strategies=event.max_strategies,
         sequence=envelope.sequence,
     )
+    return ToldEntitlements(entitlements, event.occurred_at, envelope.follow())

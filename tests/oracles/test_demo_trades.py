@@ -47,8 +47,9 @@ def sma_cross(bars: pd.DataFrame) -> Column:
 
 
 def rsi_reversion(bars: pd.DataFrame) -> Column:
-    """1 from an RSI below 30 on, 0 from one above 70 on."""
+    """1 from an RSI below 30 on, 0 from one above 70 on; where nothing has moved yet there is none."""
     rsi = pd.Series(talib.RSI(bars["Close"].to_numpy(float), 14), bars.index)
+    rsi = rsi.where(bars["Close"].diff().abs().cumsum() > 0)
     return _latch(on=rsi < 30, off=rsi > 70)
 
 
