@@ -77,6 +77,15 @@ async def test_bars_are_told_in_the_order_of_time_whatever_the_order_of_the_rows
     assert await told(db) == [bar.close_time for bar in bars]
 
 
+async def test_an_import_tells_history_and_a_replay_news(db: Database) -> None:
+    bars = a_walk("AAPL", 4)
+    await import_all(db, bars[:2], no_step, currencies={"AAPL": "USD"})
+    await replay_freely(db, bars[2:], None, no_step)
+
+    sql = "SELECT data::jsonb -> 'backfilled' = 'true' FROM marketdata.outbox WHERE type = 'bars.BarClosed.v1' ORDER BY id"
+    assert [row[0] for row in await fetch(db, sql)] == [True, True, False, False]
+
+
 def _sma(symbol: str) -> Workspace:
     leg = Leg(symbol, PARAMETERS.validate_python({"kind": "sma_cross", "fast": 2, "slow": 3}), Decimal(1))
     return Workspace(symbol.lower(), (leg,))
