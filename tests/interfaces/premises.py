@@ -34,6 +34,7 @@ from tests.interfaces.people import Call, Json, Person
 from tests.interfaces.routes import method_of, path_of, served
 from tests.keysets import vault_at
 from tests.orders.builders import a_bar, ahead
+from tests.world import PATIENCE_SECONDS
 
 ALL_SCOPES = " ".join(sorted({e.scope for e in EXPECTATIONS.values() if isinstance(e, Scoped) and e.scope}))
 _PASSWORD = "correct horse battery staple"
@@ -186,7 +187,7 @@ async def open_premises(where: Installation) -> AsyncIterator[Premises]:
             name: AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://service")
             for name, app in apps.items()
         }
-        clients[GATEWAY] = AsyncClient(base_url=running.url, trust_env=False)
+        clients[GATEWAY] = AsyncClient(base_url=running.url, trust_env=False, timeout=PATIENCE_SECONDS)
         for client in clients.values():
             client.timeout = 60
             await stack.enter_async_context(client)

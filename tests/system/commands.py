@@ -112,7 +112,7 @@ async def running(*arguments: str, log: Path, **changes: str) -> AsyncIterator[P
 
 async def readiness(url: str) -> int:
     """The status of `/readyz`; 0 when nobody answers."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS) as client:
         try:
             return (await client.get(f"{url}/readyz")).status_code
         except httpx2.HTTPError:

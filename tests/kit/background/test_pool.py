@@ -17,13 +17,14 @@ import pytest
 
 from libs.kit.background.pool import Helpers
 from libs.kit.background.process import Helper, HelperLost
+from tests.world import PATIENCE_SECONDS
 
 SHORTLY = 0.3
 
 
 def stand_still_until(there: Callable[[], bool]) -> bool:
     """Whether something comes to be while nobody can ask or read."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_SECONDS
     while not there() and time.monotonic() < until:
         time.sleep(0.01)
     return there()
@@ -152,7 +153,7 @@ def test_a_helper_ends_with_its_process_however_that_ends() -> None:
         helper = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
 
-    assert helper.wait(10) is None
+    assert helper.wait(PATIENCE_SECONDS) is None
 
 
 async def test_what_can_not_be_sent_ends_nobody_elses_work(helpers: Helpers) -> None:
@@ -163,5 +164,5 @@ async def test_what_can_not_be_sent_ends_nobody_elses_work(helpers: Helpers) -> 
     with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
         await helpers.run(lambda: None)
 
-    await asyncio.wait_for(working, 10)
+    await asyncio.wait_for(working, PATIENCE_SECONDS)
     assert await helpers.run(os.getpid) == before
