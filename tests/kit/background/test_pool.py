@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import psutil
 import pytest
 
+from libs.kit.background.answering import NICENESS
 from libs.kit.background.pool import Helpers
 from libs.kit.background.process import Helper, HelperLost
 from tests.world import PATIENCE_SECONDS
@@ -48,9 +50,35 @@ async def test_what_a_function_raises_is_raised_and_the_helper_goes_on(helpers: 
     assert await helpers.run(os.getpid) == before
 
 
-async def test_another_process_works_and_lets_all_others_go_first(helpers: Helpers) -> None:
-    assert await helpers.run(os.getpid) != os.getpid()
-    assert await helpers.run(os.getpriority, os.PRIO_PROCESS, 0) == 19
+async def test_another_process_works_and_lets_others_go_first_after_its_first_answer() -> None:
+    helper = Helper()
+
+    first, then = [await helper.ask(os.getpriority, os.PRIO_PROCESS, 0) for _ in range(2)]
+    helper.end()
+
+    assert helper.pid != os.getpid()
+    assert first() == os.getpriority(os.PRIO_PROCESS, 0)
+    assert then() > first()
+
+
+def test_a_helper_is_never_above_whoever_started_it() -> None:
+    script = "import os; from libs.kit.background.answering import let_others_go_first; let_others_go_first(); print(os.nice(0))"
+    command = ["nice", "-n", "12", sys.executable, "-c", script]
+
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "12\n"
+
+
+def share(niceness: int, rivals: int) -> Fraction:
+    """The part of a core that a process gets which so many of no niceness want as well (setpriority(2), sched(7))."""
+    weight = 1024 / Fraction(5, 4) ** niceness
+    return weight / (weight + 1024 * rivals)
+
+
+def test_a_hash_is_done_in_time_on_a_core_that_two_others_want() -> None:
+    hash_seconds = Fraction(1, 5)
+
+    assert hash_seconds / share(NICENESS, rivals=2) < 2
+    assert hash_seconds / share(19, rivals=1) > 10, "what the least priority would take"
 
 
 async def test_a_helper_learns_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
