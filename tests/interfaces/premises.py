@@ -189,7 +189,6 @@ async def open_premises(where: Installation) -> AsyncIterator[Premises]:
         }
         clients[GATEWAY] = AsyncClient(base_url=running.url, trust_env=False, timeout=PATIENCE_SECONDS)
         for client in clients.values():
-            client.timeout = 60
             await stack.enter_async_context(client)
         routes = {name: frozenset(served(app.routes)) for name, app in apps.items()}
         routes[GATEWAY] = frozenset(served(_own_routes()))
