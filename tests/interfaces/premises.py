@@ -89,16 +89,14 @@ class Premises:
 
     async def revive(self, *people: Person) -> None:
         """Open sessions in the place of those that calls have ended: what is dangerous takes one that goes on."""
-        for person in people:
-            known = self.forger(person).person.session_id
-            again = await self.admin.fetchval(
-                "INSERT INTO auth.session SELECT (made).* FROM (SELECT jsonb_populate_record(ended, jsonb_build_object("
-                "'id', gen_random_uuid(), 'ended_at', NULL)) AS made FROM auth.session ended"
-                " WHERE id = $1 AND ended_at IS NOT NULL) again RETURNING id::text",
-                UUID(known),
-            )
-            if again is not None:
-                self.successors[person.session.session_id] = again
+        of_user = {person.session.user_id: person.session.session_id for person in people}
+        made = await self.admin.fetch(
+            "INSERT INTO auth.session SELECT (made).* FROM (SELECT jsonb_populate_record(ended, jsonb_build_object("
+            "'id', gen_random_uuid(), 'ended_at', NULL)) AS made FROM auth.session ended"
+            " WHERE id = ANY($1) AND ended_at IS NOT NULL) again RETURNING id::text, user_id::text",
+            [UUID(self.forger(person).person.session_id) for person in people],
+        )
+        self.successors.update({of_user[row["user_id"]]: row["id"] for row in made})
 
     async def register(self, email: str) -> Person:
         """Somebody new, whose workspace every context has heard of."""
