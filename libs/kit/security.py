@@ -162,7 +162,7 @@ class TokenVerifier:
 
         For answers that go on after the token was checked, such as streams. It may be called more than once.
         """
-        left = caller.expires_at.timestamp() + _LEEWAY_SECONDS - time.time()
+        left = caller.expires_at.timestamp() + _LEEWAY_SECONDS - self.clock()
         timer = asyncio.get_running_loop().call_later(left, over)
         try:
             with self.revoked.watched(caller.granted, over):

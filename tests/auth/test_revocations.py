@@ -19,7 +19,7 @@ from libs.kit.revocations import Granted, Revocations, revocations
 from libs.kit.revocations import _shared as readers
 from libs.schema.auth import AccessRevoked
 from tests.issuer import Issuer
-from tests.world import World, eventually
+from tests.world import PATIENCE_SECONDS, World, eventually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USER, SESSION, WORKSPACE = uuid7(), uuid7(), uuid7()
@@ -175,8 +175,8 @@ async def test_a_reader_that_has_nothing_to_catch_up_with_waits_for_no_news(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As long as a fetch without records takes: whoever waits for one fails here.
-    monkeypatch.setattr(revocations_module, "_LONG_POLL_MS", 20_000)
-    async with asyncio.timeout(15), revocations(world.settings):
+    monkeypatch.setattr(revocations_module, "_LONG_POLL_MS", 2_000 * int(PATIENCE_SECONDS))
+    async with asyncio.timeout(PATIENCE_SECONDS), revocations(world.settings):
         pass
 
 

@@ -22,7 +22,7 @@ from tests.chaos.envoy import Gateway, running_gateway
 from tests.chaos.process import Place, Process
 from tests.chaos.servers import Servers
 from tests.keysets import keyset_url
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 __all__ = ["REPLICAS", "Place", "Site", "open_site"]
 
@@ -153,7 +153,7 @@ class Site:
     @asynccontextmanager
     async def administrator(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
         """A connection to the database as its superuser, past the link."""
-        connection = await asyncpg.connect(self.settings.database_url.get_secret_value(), timeout=10)
+        connection = await asyncpg.connect(self.settings.database_url.get_secret_value(), timeout=PATIENCE_SECONDS)
         try:
             yield connection
         finally:

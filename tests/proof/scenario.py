@@ -94,7 +94,7 @@ async def _reach(house: House, user_id: UUID, state: str) -> None:
         [row] = await house.fetch("SELECT state FROM auth.erasure WHERE user_id = $1", user_id)
         assert row[0] == state
 
-    await eventually(reached, patience=30)
+    await eventually(reached)
     await house.in_flight.wait_until_none()
 
 

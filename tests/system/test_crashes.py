@@ -52,7 +52,7 @@ async def is_at_work(url: str, feeding: asyncio.Task[None]) -> None:
     async def more() -> None:
         assert feeding.done() or await consumed(url) > before
 
-    await eventually(more, patience=60)
+    await eventually(more)
 
 
 async def test_services_that_are_killed_at_any_time_come_to_the_same(where: Installation, tmp_path: Path) -> None:

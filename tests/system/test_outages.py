@@ -56,7 +56,7 @@ class Site:
                 pytest.fail(f"what can't be done now is told as {answer.status_code}: {answer.text}")
             assert answer.status_code == 201
 
-        await eventually(taken, patience=30)
+        await eventually(taken)
 
     async def quiet(self) -> None:
         """Wait until all that follows from the bars is done."""
