@@ -19,7 +19,6 @@ from fillstream.serve import bind
 _START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-_LEAST_PRIORITY = 19
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,11 @@ async def served(
 
 
 @asynccontextmanager
-async def busy_cores() -> AsyncIterator[None]:
-    """One process a core that computes all of the time, with the least priority that there is."""
+async def computing(processes: int, *, niceness: int) -> AsyncIterator[None]:
+    """So many processes that compute all of the time."""
     endless = "while True: pass"
-    command = ("nice", "-n", str(_LEAST_PRIORITY), sys.executable, "-c", endless)
-    busy = [await asyncio.create_subprocess_exec(*command) for _ in range(psutil.cpu_count() or 1)]
+    command = ("nice", "-n", str(niceness), sys.executable, "-c", endless)
+    busy = [await asyncio.create_subprocess_exec(*command) for _ in range(processes)]
     try:
         yield
     finally:

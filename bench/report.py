@@ -72,9 +72,9 @@ def compared(
     return Row(measured, unit, ours, against, theirs, ratio, "" if wanted is None else str(wanted), met, note)
 
 
-def within(measured: str, unit: str, ours: float, limit: float) -> Row:
+def within(measured: str, unit: str, ours: float, limit: float, *, note: str = "") -> Row:
     """A figure that must stay under a limit."""
-    return Row(measured, unit, ours, "limit", limit, ours / limit, f"< {limit:g} {unit}", ours < limit)
+    return Row(measured, unit, ours, "limit", limit, ours / limit, f"< {limit:g} {unit}", ours < limit, note)
 
 
 @dataclass(frozen=True)

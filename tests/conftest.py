@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 import uvloop
 
@@ -29,6 +30,11 @@ _numbers = count(1)
 def pytest_configure() -> None:
     """Tests run on the loop that services run on: its transports fail in ways that asyncio's do not."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    # Examples of a property may take their time: others may keep the cores busy.
+    hypothesis.settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:

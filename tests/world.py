@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -29,10 +29,11 @@ from tests.issuer import ALL_SCOPES, Issuer
 
 E = TypeVar("E", bound=DomainEvent)
 T = TypeVar("T")
-_PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what has to come, on a machine whose cores others may keep busy. It ends as soon as that is there."""
 
 
-async def eventually(what: Callable[[], Awaitable[T]], *, patience: float = _PATIENCE_SECONDS) -> T:
+async def eventually(what: Callable[[], Awaitable[T]], *, patience: float = PATIENCE_SECONDS) -> T:
     """Call until it raises no AssertionError and give its answer; after `patience` seconds the error counts."""
     deadline = time.monotonic() + patience
     while True:
@@ -42,6 +43,17 @@ async def eventually(what: Callable[[], Awaitable[T]], *, patience: float = _PAT
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.02)
+
+
+async def until_blocked(fetch: Callable[[str], Awaitable[Sequence[object]]]) -> None:
+    """Wait until somebody waits for another one's lock in the database that is asked."""
+
+    async def waits() -> None:
+        assert await fetch(
+            "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+        ), "nobody waits for a lock"
+
+    await eventually(waits)
 
 
 @dataclass
@@ -71,7 +83,7 @@ class Running:
     async def _enter(self, headers: dict[str, str]) -> AsyncClient:
         transport = ASGITransport(self.service.http, raise_app_exceptions=False)
         return await self._clients.enter_async_context(
-            AsyncClient(transport=transport, base_url="http://service", headers=headers, timeout=30)
+            AsyncClient(transport=transport, base_url="http://service", headers=headers, timeout=PATIENCE_SECONDS)
         )
 
 

@@ -13,11 +13,11 @@ from bench.report import AtLeast, Row, compared
 from bench.stage import Stage
 from bench.turns import in_turns
 from fillstream.contexts import load
-from fillstream.replay import list_instruments, record_all
+from fillstream.replay import import_all, list_instruments
 from libs.kit.db import Database, database
 from libs.kit.outbox import OutboxRow
 from libs.schema.values import Timeframe
-from services.marketdata.csv_bars import read_bars
+from services.marketdata.csv_bars import Reading, read_lines
 
 _TABLES = ("marketdata.bar", "marketdata.outbox")
 _SYMBOLS = 20
@@ -29,7 +29,7 @@ async def measure(place: Stage) -> Sequence[Row]:
     count, file = place.sized(40_000, 2_000), place.home / "bars.csv"
     _write(file, count)
     async with database(place.where.of(load("marketdata")), "marketdata") as db:
-        await list_instruments(db, {_symbol(number) for number in range(_SYMBOLS)})
+        await list_instruments(db, {_symbol(number): "USD" for number in range(_SYMBOLS)})
         await _import(place, db, file)
         bars, events = await _rows(place)
 
@@ -82,7 +82,7 @@ async def _import(place: Stage, db: Database, file: Path) -> float:
         return
 
     started = time.perf_counter()
-    await record_all(db, read_bars(file, Timeframe.M1), told)
+    await import_all(db, [line.bar for line in read_lines(file, Reading(Timeframe.M1))], told)
     return time.perf_counter() - started
 
 

@@ -112,7 +112,7 @@ async def _position(place: Stage) -> AsyncIterator[tuple[Served, _Go]]:
 
 
 async def _set_up(place: Stage, url: str, db: Database) -> None:
-    await list_instruments(db, {_SYMBOL})
+    await list_instruments(db, {_SYMBOL: "USD"})
     async with (
         httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client,
         watch_in_flight(load_all(), place.settings) as in_flight,

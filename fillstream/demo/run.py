@@ -26,11 +26,12 @@ from fillstream.demo.workspaces import BARS, WORKSPACES
 from fillstream.doctor import require_servers
 from fillstream.inflight import InFlight, watch_in_flight
 from fillstream.installation import Installation, has_own_servers, installation, prepare
-from fillstream.replay import list_instruments, load_bars, packaged_data, replay_in_lockstep
+from fillstream.replay import PACKAGED_CURRENCY, list_instruments, load_lines, packaged_data, replay_in_lockstep
 from fillstream.serve import stopping_on_signals
 from fillstream.up import Up, in_many_processes, in_one_process
 from libs.kit.db import database
 from libs.kit.settings import Settings
+from services.marketdata.csv_bars import Reading
 from services.marketdata.model import Bar
 
 _DATABASE = "fillstream_demo"
@@ -52,7 +53,7 @@ async def run_demo(options: DemoOptions, home: Path, console: Console) -> bool:
     if options.kill is not None and options.kill not in names():
         raise DemoFailed(f"there is no service {options.kill} to kill; there are {', '.join(names())}")
     started = time.monotonic()
-    bars = load_bars(options.data or packaged_data(), BARS)
+    bars = [line.bar for line in load_lines(options.data or packaged_data(), BARS, Reading())]
     async with _stage(options, home, bars, console) as stage:
         console.print(f"ready after {time.monotonic() - started:.1f} s", style="dim", highlight=False)
         tenants = await _set_up(stage)
@@ -117,7 +118,7 @@ async def _database_of_its_own(servers: Installation, name: str) -> AsyncIterato
 
 async def _set_up(stage: _Stage) -> list[Tenant]:
     async with database(_marketdata(stage), "marketdata") as db:
-        await list_instruments(db, {bar.symbol for bar in stage.bars})
+        await list_instruments(db, dict.fromkeys((bar.symbol for bar in stage.bars), PACKAGED_CURRENCY))
     people = [await register(stage.client, workspace) for workspace in WORKSPACES]
     # What they may do is known everywhere once their registration has gone round.
     await stage.in_flight.wait_until_none()

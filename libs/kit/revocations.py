@@ -1,4 +1,4 @@
-"""Whose access tokens are no longer taken? Told by events that every process reads for itself, all of the last day."""
+"""Whose access tokens are no longer taken? Told by events that every process reads for itself, all of a token's life."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from libs.schema.auth import AccessRevoked
 
 log = logger(__name__)
 
-MAX_TOKEN_LIFE = timedelta(days=1)
-"""No access token lives longer, so no revocation has to be remembered longer."""
+_MARGIN = timedelta(minutes=1)
+"""For clocks that differ."""
 _LONG_POLL_MS = 500
 _READ_MS = 500
-_FORGET_EVERY = timedelta(hours=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_Meant = tuple[UUID, UUID | None, UUID | None]
+"""A person, and the session and the workspace that are meant alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +52,47 @@ class _Watch:
 
 @dataclass(eq=False)
 class Revocations:
-    """The revocations of the last day, by the person that they mean."""
+    """The revocations that a token which has not expired may be meant by."""
 
-    _of: dict[UUID, list[AccessRevoked]] = field(default_factory=dict)
+    token_life: timedelta = timedelta(days=1)
+    """How long access tokens live at most; what is older has expired by itself."""
+    _told: dict[_Meant, datetime] = field(default_factory=dict)
+    """Those issued before which moment are meant; what was told last stands last."""
     _watches: dict[UUID, set[_Watch]] = field(default_factory=dict)
-    _forgot: datetime = _LONG_AGO
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._told)
 
     def learn(self, revoked: AccessRevoked, now: datetime) -> None:
-        """Remember one; those of the same person that no token can be old enough for are forgotten."""
-        alive = [one for one in self._of.get(revoked.user_id, ()) if one.issued_before > now - MAX_TOKEN_LIFE]
-        self._of[revoked.user_id] = [*alive, revoked]
+        """Remember one, and forget those that no token is old enough for."""
+        meant = revoked.user_id, revoked.session_id, revoked.workspace_id
+        self._told[meant] = max(revoked.issued_before, self._told.pop(meant, _LONG_AGO))
+        self.forget(now)
         for watch in tuple(self._watches.get(revoked.user_id, ())):
-            if _means(revoked, watch.granted):
+            if self.cover(watch.granted):
                 watch.over()
 
-    def forget(self, before: datetime) -> None:
-        """Forget those that no token is old enough for; looks once an hour."""
-        if before < self._forgot + _FORGET_EVERY:
-            return
-        self._forgot = before
-        alive = {user: [one for one in told if one.issued_before > before] for user, told in self._of.items()}
-        self._of = {user: told for user, told in alive.items() if told}
+    def forget(self, now: datetime) -> None:
+        """Forget those that no token is old enough for."""
+        before = now - self.token_life - _MARGIN
+        while self._told:
+            oldest = next(iter(self._told))
+            if self._told[oldest] > before:
+                return
+            del self._told[oldest]
 
     def cover(self, granted: Granted) -> bool:
-        """Whether the token is no longer taken."""
-        told = self._of.get(granted.user_id)
-        return told is not None and any(_means(revoked, granted) for revoked in told)
+        """Whether the token is no longer taken. As quick for a person of whom much was told as for any other."""
+        told, user, workspace = self._told, granted.user_id, granted.workspace_id
+        if not told:
+            return False
+        # A session that is over never issues again: whatever clocks say, none of its tokens is taken.
+        session = granted.session_id
+        if session is not None and ((user, session, None) in told or (user, session, workspace) in told):
+            return True
+        before = max(told.get((user, None, None), _LONG_AGO), told.get((user, None, workspace), _LONG_AGO))
+        return granted.issued_at < before
 
     @contextmanager
     def watched(self, granted: Granted, over: Callable[[], None]) -> Iterator[None]:
@@ -94,28 +110,19 @@ class Revocations:
                 self._watches.pop(granted.user_id, None)
 
 
-def _means(revoked: AccessRevoked, granted: Granted) -> bool:
-    # A session that is over never issues again: whatever clocks say, none of its tokens is taken.
-    return (
-        (revoked.session_id is not None or granted.issued_at < revoked.issued_before)
-        and revoked.session_id in {None, granted.session_id}
-        and revoked.workspace_id in {None, granted.workspace_id}
-    )
-
-
 @dataclass(eq=False)
 class _Reader:
-    """Reads the topic from a day ago on, without a group: every process has to know all of it."""
+    """Reads the topic from a token's life ago on, without a group: every process has to know all of it."""
 
     client: AIOKafkaConsumer
     known: Revocations
 
     async def catch_up(self) -> None:
-        """Read what was told in the last day, up to now."""
+        """Read what was told in the last token's life, up to now."""
         partitions: set[TopicPartition] = self.client.assignment()
         # A broker answers one question of a connection after the other: these would wait for a fetch that waits for news.
         self.client.pause(*partitions)
-        since = int((utc_now() - MAX_TOKEN_LIFE).timestamp() * 1000)
+        since = int((utc_now() - self.known.token_life - _MARGIN).timestamp() * 1000)
         starts = await self.client.offsets_for_times(dict.fromkeys(partitions, since)) if partitions else {}
         ends = await self.client.end_offsets(partitions)
         for partition in partitions:
@@ -129,7 +136,7 @@ class _Reader:
         """Go on reading for ever; aiokafka waits out a broker that is away."""
         while True:
             await self._read()
-            self.known.forget(utc_now() - MAX_TOKEN_LIFE)
+            self.known.forget(utc_now())
 
     async def _read(self) -> None:
         for records in (await self.client.getmany(timeout_ms=_READ_MS)).values():
@@ -209,7 +216,7 @@ async def _reading(settings: Settings) -> AsyncIterator[tuple[Revocations, Probe
     )
     try:
         await client.start()
-        reader = _Reader(client, Revocations())
+        reader = _Reader(client, Revocations(timedelta(seconds=settings.access_token_seconds)))
         await reader.catch_up()
         task = asyncio.create_task(reader.follow(), name="revocations")
         try:

@@ -110,6 +110,8 @@ class TokenVerifier:
     revoked: Revocations = field(default_factory=Revocations)
     clock: Callable[[], float] = time.time
     """Seconds since 1970."""
+    token_seconds: float = 86_400
+    """How long a token lives at most."""
     _checked: CheckedTokens[Caller] = field(default_factory=CheckedTokens)
     _keys: KeySet = field(default_factory=lambda: KeySet([]))
     _fetched_at: float = float("-inf")
@@ -130,6 +132,10 @@ class TokenVerifier:
     async def _check(self, token: str) -> Checked[Caller]:
         """What a token says that nobody has shown lately. Raises what `verify` tells as Unauthenticated."""
         claims = await self._claims(token)
+        if float(claims["exp"]) - float(claims["iat"]) > self.token_seconds:
+            # It could outlive what is remembered of revocations.
+            msg = "it lives for too long"
+            raise ValueError(msg)
         caller = Caller(
             uuid_of(claims["sub"]),
             uuid_of(claims["tid"]),
@@ -156,7 +162,7 @@ class TokenVerifier:
 
         For answers that go on after the token was checked, such as streams. It may be called more than once.
         """
-        left = caller.expires_at.timestamp() + _LEEWAY_SECONDS - time.time()
+        left = caller.expires_at.timestamp() + _LEEWAY_SECONDS - self.clock()
         timer = asyncio.get_running_loop().call_later(left, over)
         try:
             with self.revoked.watched(caller.granted, over):
@@ -252,7 +258,9 @@ async def token_verifier(settings: Settings, revoked: Revocations) -> AsyncItera
             document: KeySetSerialization = response.json()
             return KeySet.import_key_set(document)
 
-        yield TokenVerifier(fetch, settings.issuer, settings.token_audience, revoked)
+        yield TokenVerifier(
+            fetch, settings.issuer, settings.token_audience, revoked, token_seconds=settings.access_token_seconds
+        )
 
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="An access token of POST /v1/auth/login.")

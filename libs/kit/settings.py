@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     """What tokens say that they are from, where that is not `public_url`; then OAuth's clients refuse the metadata."""
     api_key_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1_200
     """How many requests of one API key's programs a context takes, at all of its replicas together."""
+    access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """How long access tokens live: auth issues none that live longer, and nobody takes one. Revocations are remembered as
+    long, so all services are to be told alike."""
     token_audience: str = "fillstream"  # noqa: S105 a name, not a secret
     jwks_url: str = "http://127.0.0.1:8000/.well-known/jwks.json"
     """Where the public keys of auth are; tokens are checked locally with them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from libs.schema.event import DomainEvent
-from libs.schema.values import Currency, Price, Symbol, Timeframe, UtcDatetime, Volume
+from libs.schema.values import BarVolume, Currency, Price, Symbol, Timeframe, UtcDatetime
 
 
 class InstrumentListed(DomainEvent, topic="marketdata.v1", key="symbol"):
@@ -16,6 +16,8 @@ class InstrumentListed(DomainEvent, topic="marketdata.v1", key="symbol"):
     name: str
     asset_class: str
     currency: Currency
+    time_zone: str | None = None
+    """Whose midnight ends the exchange's day; where it is left out, the symbol's suffix may tell."""
 
 
 class BarClosed(DomainEvent, topic="bars.v1", key="symbol"):
@@ -28,7 +30,7 @@ class BarClosed(DomainEvent, topic="bars.v1", key="symbol"):
     high: Price
     low: Price
     close: Price
-    volume: Volume
+    volume: BarVolume
     backfilled: bool = False
     """Imported history: it informs and warms up, and nothing is traded, decided or valued because of it."""
 
@@ -46,9 +48,9 @@ class BarCorrected(DomainEvent, topic="bars.v1", key="symbol"):
     high: Price
     low: Price
     close: Price
-    volume: Volume
+    volume: BarVolume
     previous_open: Price
     previous_high: Price
     previous_low: Price
     previous_close: Price
-    previous_volume: Volume
+    previous_volume: BarVolume

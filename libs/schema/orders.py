@@ -74,9 +74,12 @@ class OrderFilled(_OrderEvent, topic="orders.v1", key="account_id"):
 
 
 class OrderCancelled(_OrderEvent, topic="orders.v1", key="account_id"):
-    """What was left of the order is withdrawn."""
+    """What was left of the order is withdrawn, by its owner or by the venue."""
 
     cumulative_quantity: Volume
+    reason: str | None = None
+    """A slug where the owner did not ask for it: `insufficient-cash`."""
+    detail: str | None = None
 
 
 class OrderExpired(_OrderEvent, topic="orders.v1", key="account_id"):

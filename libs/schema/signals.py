@@ -28,7 +28,7 @@ class StrategyStatus(StrEnum):
 
 
 class StrategyChanged(DomainEvent, topic="signals.v1", key="strategy_id"):
-    """A strategy was created, paused, resumed or deleted."""
+    """A strategy was created, paused, resumed or deleted, by a person or by the plan."""
 
     strategy_id: UUID
     name: str
@@ -36,6 +36,8 @@ class StrategyChanged(DomainEvent, topic="signals.v1", key="strategy_id"):
     symbol: Symbol
     timeframe: Timeframe
     status: StrategyStatus
+    reason: str | None = None
+    """A slug where no person did it: `strategy-limit-reached` when the plan allows no more strategies at work."""
 
 
 class SignalGenerated(DomainEvent, topic="signals.v1", key="strategy_id"):

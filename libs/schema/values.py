@@ -6,13 +6,12 @@ Decimals travel as strings, in plain notation, so that no reader turns them into
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, StringConstraints
 
-CENT = Decimal("0.01")
 _MAX_DIGITS = 20
 _DECIMAL_PLACES = 8
 
@@ -27,11 +26,6 @@ def plain_money(value: Decimal) -> str:
     """`value` without exponent and with at least two decimals: `100.00`, `353.50`, `0.00000001`."""
     whole, _, decimals = plain(value).partition(".")
     return f"{whole}.{decimals.ljust(2, '0')}"
-
-
-def to_cents(amount: Decimal) -> Decimal:
-    """`amount` rounded half-even to two decimals, the house's rounding for money."""
-    return amount.quantize(CENT, ROUND_HALF_EVEN)
 
 
 def _refuse_binary_float(value: object) -> object:
@@ -70,7 +64,9 @@ Quantity = Annotated[Decimal, Field(gt=0), _Digits, _Exact, PlainSerializer(plai
 SignedQuantity = Annotated[Decimal, _Digits, _Exact, PlainSerializer(plain, return_type=str)]
 """A holding: positive long, negative short, zero flat."""
 Volume = Annotated[Decimal, Field(ge=0), _Digits, _Exact, PlainSerializer(plain, return_type=str)]
-"""How much was traded in a bar, zero or more."""
+"""How much of an order, zero or more."""
+BarVolume = Annotated[Decimal, Field(ge=0), _Sum, _Exact, PlainSerializer(plain, return_type=str)]
+"""How much was traded in a bar, zero or more: of what costs next to nothing, hundreds of millions of millions a day."""
 Ratio = Annotated[Decimal, Field(max_digits=28, decimal_places=12), _Exact, PlainSerializer(plain, return_type=str)]
 """A number without unit: a return, a ratio, an indicator's value."""
 Confidence = Annotated[Decimal, Field(ge=0, le=1, decimal_places=4), _Exact, PlainSerializer(plain, return_type=str)]
@@ -80,8 +76,8 @@ Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,49}$")]
 """One of a list of words that grows; who meets one that they do not know says so."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,5}$")]
 """ISO 4217 code, or the usual code of a crypto currency."""
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9./^=_-]{0,31}$")]
-"""The instrument's ticker, in capitals."""
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9^][A-Z0-9./^=_&-]{0,31}$")]
+"""The instrument's ticker, in capitals, as exchanges and vendors write it: `BRK.B`, `M&M`, `^NSEI`, `BTC/USDT`."""
 UtcDatetime = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
 """A moment with its zone, kept in UTC."""
 

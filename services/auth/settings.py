@@ -17,7 +17,6 @@ Quota = Annotated[int, Field(ge=1, le=1_000_000)]
 class Settings(KitSettings):
     """What every service reads, and how long tokens and keys live."""
 
-    auth_access_token_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
     auth_refresh_token_seconds: Annotated[int, Field(ge=1)] = 30 * 86_400
     auth_session_days: Annotated[int, Field(ge=1)] = 90
     """How long one login lasts at most, however often it is refreshed."""
@@ -113,6 +112,8 @@ class Settings(KitSettings):
     """How far away the end of an API key may be: a year, which may be a leap year."""
     auth_api_keys_per_person: Annotated[int, Field(ge=1, le=1_000)] = 50
     """That one person may have in one workspace."""
+    auth_api_key_changes_per_hour: Quota = 60
+    """That one person may make: keys made, rotated and revoked."""
     auth_api_key_tokens_per_minute: Quota = 60
     """That one key may be exchanged for."""
     auth_api_key_refusals_per_hour: Quota = 30
@@ -136,6 +137,7 @@ class Settings(KitSettings):
             self._limit("device", self.auth_device_requests_per_hour, hour),
             self._limit("user-code", self.auth_user_codes_per_hour, hour),
             self._limit("user-code-account", self.auth_account_user_codes_per_hour, hour),
+            self._limit("api-key-changes", self.auth_api_key_changes_per_hour, hour),
             self._limit("api-key-tokens", self.auth_api_key_tokens_per_minute, minute),
             self._limit("api-key-refusals", self.auth_api_key_refusals_per_hour, hour),
             self._limit("api-key-refusals-address", self.auth_api_key_refusals_per_address_hour, hour),
@@ -146,8 +148,8 @@ class Settings(KitSettings):
 
     @model_validator(mode="after")
     def _keys_outlive_tokens(self) -> Self:
-        if self.auth_key_overlap_seconds < self.auth_access_token_seconds:
-            raise ValueError("auth_key_overlap_seconds must be at least auth_access_token_seconds")
-        if self.auth_erasure_closing_seconds < self.auth_access_token_seconds:
-            raise ValueError("auth_erasure_closing_seconds must be at least auth_access_token_seconds")
+        if self.auth_key_overlap_seconds < self.access_token_seconds:
+            raise ValueError("auth_key_overlap_seconds must be at least access_token_seconds")
+        if self.auth_erasure_closing_seconds < self.access_token_seconds:
+            raise ValueError("auth_erasure_closing_seconds must be at least access_token_seconds")
         return self

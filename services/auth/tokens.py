@@ -104,7 +104,7 @@ class Issuing:
             KeyVault(guard),
             settings.issuer,
             settings.token_audience,
-            timedelta(seconds=settings.auth_access_token_seconds),
+            timedelta(seconds=settings.access_token_seconds),
             timedelta(seconds=settings.auth_refresh_token_seconds),
             timedelta(days=settings.auth_session_days),
             timedelta(seconds=settings.auth_key_overlap_seconds),

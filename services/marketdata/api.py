@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from libs.kit.db import Tx
 from libs.kit.errors import Invalid
@@ -15,9 +16,10 @@ from libs.kit.http.idempotency import IdempotencyKey, once
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
 from libs.kit.http.routes import LARGE_BODY, Router
 from libs.kit.security import Caller, requires
-from libs.schema.values import Currency, Price, Symbol, Timeframe, UtcDatetime, Volume
+from libs.schema.exchanges import TimeZone
+from libs.schema.values import BarVolume, Currency, Price, Symbol, Timeframe, UtcDatetime
 from services.marketdata import commands, queries
-from services.marketdata.model import AssetClass, Bar, Instrument
+from services.marketdata.model import HUNDREDTHS, AssetClass, Bar, Instrument
 
 router = Router()
 
@@ -33,17 +35,37 @@ Reader = Annotated[Caller, Depends(requires("marketdata:read"))]
 Feed = Annotated[Caller, Depends(requires("marketdata:write"))]
 
 
+async def _bar_skew(request: Request) -> timedelta:
+    skew: timedelta = request.app.state.bar_skew
+    return skew
+
+
+BarSkew = Annotated[timedelta, Depends(_bar_skew)]
+
+
 class InstrumentIn(BaseModel):
     """An instrument to list."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"symbol": "AAPL", "name": "Apple Inc."}]}
+        extra="forbid", json_schema_extra={"examples": [{"symbol": "AAPL", "name": "Apple Inc.", "currency": "USD"}]}
     )
 
     symbol: Symbol
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
     asset_class: AssetClass = AssetClass.EQUITY
-    currency: Currency = "USD"
+    currency: Currency
+    """What its prices are in: nothing is taken for granted, as a wrong one makes every figure wrong."""
+
+    time_zone: TimeZone | None = None
+    """Of its exchange, whose midnight ends day orders; where it is left out, the symbol's suffix may tell, else UTC."""
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, value: str) -> str:
+        if value in HUNDREDTHS:
+            whole = HUNDREDTHS[value]
+            raise ValueError(f"{value} is a hundredth of {whole}: list it in {whole}, and send its prices in {whole}")
+        return value
 
 
 class InstrumentOut(BaseModel):
@@ -54,6 +76,7 @@ class InstrumentOut(BaseModel):
     name: str
     asset_class: AssetClass
     currency: Currency
+    time_zone: str | None
     created_at: UtcDatetime
 
     @classmethod
@@ -74,7 +97,7 @@ class BarIn(BaseModel):
     high: Price
     low: Price
     close: Price
-    volume: Volume
+    volume: BarVolume
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -87,6 +110,12 @@ class BarIn(BaseModel):
     def bar(self) -> Bar:
         """The bar as the model knows it."""
         return Bar(self.symbol, self.timeframe, self.open_time, self.open, self.high, self.low, self.close, self.volume)
+
+
+class CorrectionIn(BarIn):
+    """A kept bar as it should have been."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_A_BAR]})
 
 
 class BarsIn(BaseModel):
@@ -108,7 +137,7 @@ class BarOut(BaseModel):
     high: Price
     low: Price
     close: Price
-    volume: Volume
+    volume: BarVolume
 
     @classmethod
     def of(cls, bar: Bar) -> Self:
@@ -121,6 +150,13 @@ class RecordedOut(BaseModel):
 
     accepted: int
     duplicates: int
+
+
+class CorrectionOut(BaseModel):
+    """A bar as it is kept now, and as it was kept before; both are the same when it was right already."""
+
+    bar: BarOut
+    previous: BarOut
 
 
 @router.post("/v1/instruments", status_code=201)
@@ -149,15 +185,39 @@ async def instrument(symbol: Symbol, _caller: Reader, db: Db) -> InstrumentOut:
 
 @router.post("/v1/bars", status_code=201, response_model=RecordedOut, dependencies=[LARGE_BODY])
 async def record_bars(
-    body: BarsIn, caller: Feed, db: Db, cause: RequestCause, request: Request, idempotency_key: IdempotencyKey = None
+    body: BarsIn,
+    caller: Feed,
+    db: Db,
+    skew: BarSkew,
+    cause: RequestCause,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Record closed bars. Exact duplicates are accepted; a bar that contradicts a known one refuses the batch."""
+    """Record bars that are over. Exact duplicates are accepted; a bar that contradicts a known one refuses the batch."""
 
     async def work(tx: Tx) -> RecordedOut:
-        done = await commands.record_bars(tx, [bar.bar() for bar in body.bars])
+        done = await commands.record_bars(tx, [bar.bar() for bar in body.bars], skew)
         return RecordedOut(accepted=done.accepted, duplicates=done.duplicates)
 
     return await once(db, caller, cause, request, idempotency_key, 201, work)
+
+
+@router.post("/v1/bars/corrections", response_model=CorrectionOut)
+async def correct_bar(
+    body: CorrectionIn,
+    caller: Feed,
+    db: Db,
+    cause: RequestCause,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Replace the figures of a bar that is kept and was wrong; there is no other way to change one."""
+
+    async def work(tx: Tx) -> CorrectionOut:
+        [done] = await commands.correct_bars(tx, [body.bar()])
+        return CorrectionOut(bar=BarOut.of(done.bar), previous=BarOut.of(done.previous))
+
+    return await once(db, caller, cause, request, idempotency_key, 200, work)
 
 
 @router.get("/v1/bars")

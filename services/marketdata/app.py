@@ -29,4 +29,5 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
     ):
         probes = (relay_, consumer_, revocations_)
         http = http_app("marketdata", settings, routers=[api.router], db=db, tokens=tokens, probes=probes)
+        http.state.bar_skew = settings.bar_skew
         yield Service("marketdata", http, probes)

@@ -17,9 +17,12 @@ SeriesKey = tuple[str, Timeframe]
 BarKey = tuple[str, Timeframe, datetime]
 
 
-async def known_symbols(tx: Tx, symbols: Iterable[str]) -> set[str]:
-    """Those of the symbols that are listed."""
-    return set(await tx.scalars(select(Instrument.symbol).where(Instrument.symbol.in_(list(symbols)))))
+async def listed_currencies(tx: Tx, symbols: Iterable[str]) -> dict[str, str]:
+    """What those of the symbols that are listed are quoted in."""
+    rows = await tx.fetch(
+        "SELECT symbol, currency FROM marketdata.instrument WHERE symbol = ANY($1::text[])", list(symbols)
+    )
+    return {row["symbol"]: row["currency"] for row in rows}
 
 
 async def lock_series(tx: Tx, keys: Iterable[SeriesKey]) -> dict[SeriesKey, Series]:
@@ -69,13 +72,29 @@ async def insert_bars(tx: Tx, bars: Sequence[Bar], series: Mapping[SeriesKey, Se
     )
 
 
+async def update_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Replace the figures of bars that are kept, all in one statement."""
+    columns = zip(*((*bar.key, bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars), strict=True)
+    await tx.fetch(
+        """
+        UPDATE marketdata.bar b
+        SET open = v.open, high = v.high, low = v.low, close = v.close, volume = v.volume
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::numeric[], $5::numeric[], $6::numeric[],
+                    $7::numeric[], $8::numeric[]) v (symbol, timeframe, open_time, open, high, low, close, volume)
+        WHERE (b.symbol, b.timeframe, b.open_time) = (v.symbol, v.timeframe, v.open_time)
+        """,
+        *map(list, columns),
+    )
+
+
 async def insert_instrument(
-    tx: Tx, *, symbol: str, name: str, asset_class: AssetClass, currency: str
+    tx: Tx, *, symbol: str, name: str, asset_class: AssetClass, currency: str, time_zone: str | None
 ) -> Instrument | None:
     """The new instrument, or None when the symbol is taken; of several at once, one gets it."""
+    said = {"symbol": symbol, "name": name, "asset_class": asset_class, "currency": currency, "time_zone": time_zone}
     statement = (
         insert(Instrument)
-        .values(id=uuid7(), version=0, symbol=symbol, name=name, asset_class=asset_class, currency=currency)
+        .values(id=uuid7(), version=0, **said)
         .on_conflict_do_nothing(index_elements=[Instrument.symbol])
         .returning(Instrument)
     )

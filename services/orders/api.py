@@ -168,6 +168,8 @@ class OrderOut(BaseModel):
     reject_detail: str | None
     strategy_id: UUID | None
     signal_id: UUID | None
+    day_zone: str | None
+    """Whose midnight ends a day order: the exchange's time zone as far as it is known, else UTC."""
     submitted_at: UtcDatetime
     closed_at: UtcDatetime | None
 

@@ -4,6 +4,10 @@ An account is not leveraged: the gross exposure that it may reach when open orde
 Open orders can move a position anywhere between all purchases trading alone and all sales trading alone, so what they
 may add is the larger of the two ends, at their reference prices, with its commission: that is reserved. An order that
 only reduces a position, or ends it and opens no larger one, needs nothing.
+
+The market may open beyond all reference prices. So that cash never goes below zero, a purchase then trades what the cash
+pays for, and the rest is withdrawn: what covers a short may take all the cash, what opens leaves alone what is set aside
+for other orders and for buying back what is short.
 """
 
 from __future__ import annotations
@@ -15,13 +19,16 @@ from decimal import Decimal, localcontext
 
 from libs.kit.ids import uuid7
 from libs.schema.event import DomainEvent
-from libs.schema.values import Side, Symbol, plain_money
+from libs.schema.values import Side, Symbol, plain, plain_money
+from services.orders.cash import affordable
 from services.orders.matching import Expiry, Outcome, PaperVenue, Trade
 from services.orders.model import Account, Denial, DenialReason, Fill, Order
 from services.orders.money import EXACT, ZERO, notional, to_unit
 
 MAX_NOTIONAL = Decimal(10) ** 11
 """No order may be worth more, so that every figure that follows from it fits its column and its event's field."""
+MAX_EXIT = Decimal(10) ** 12
+"""The same of an order that only reduces what is held: the most at which its commission, at any rate, still fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,11 @@ class Line:
     def without_working(self, order: Order) -> Line:
         """Without it; to be called before the order closes."""
         return self._work(order, -order.leaves_quantity, -order.leaves_notional)
+
+    def reducible(self, side: Side) -> Decimal:
+        """How much an order of a side may trade so that it only reduces what is held, whatever else is open."""
+        held, working = (-self.quantity, self.buys) if side is Side.BUY else (self.quantity, self.sells)
+        return max(held - working.quantity, ZERO)
 
     def traded(self, quantity: Decimal, price: Decimal) -> Line:
         """After a fill of a signed quantity."""
@@ -131,10 +143,13 @@ class Book:
 
     def settle(self, order: Order, outcome: Outcome) -> list[DomainEvent]:
         """What the venue reports comes true."""
+        # Before the order is taken off: what is reserved for it is its own to spend.
+        quantity = self._affordable(order, outcome.price) if isinstance(outcome, Trade) else ZERO
         self.lines[order.symbol] = self.line(order.symbol).without_working(order)
         match outcome:
             case Trade():
-                return self._fill(order, outcome)
+                filled = self._fill(order, quantity, outcome) if quantity else []
+                return filled + (self._withdraw(order, outcome) if order.leaves_quantity else [])
             case Expiry():
                 return order.expire(outcome.at)
 
@@ -144,11 +159,44 @@ class Book:
         self.lines[order.symbol] = self.line(order.symbol).without_working(order)
         return order.confirm_cancel(at)
 
-    def _fill(self, order: Order, trade: Trade) -> list[DomainEvent]:
-        quantity = order.leaves_quantity
-        amount = notional(quantity, trade.price)
+    def _affordable(self, order: Order, price: Decimal) -> Decimal:
+        """How much of an order the cash pays for; of a sale all, unless its commission takes more than there is."""
+        quantity, line, cash = order.leaves_quantity, self.line(order.symbol), max(self.account.cash, ZERO)
+
+        def cost(part: Decimal) -> Decimal:
+            return order.sign * notional(part, price) + self._commission(part, price)
+
+        if order.side == Side.SELL:
+            return quantity if cost(quantity) <= cash else ZERO
+        covers = min(quantity, max(-line.quantity, ZERO))
+        opens = min(cash, max(self._own(order, line), self._free_after(order, line, price)))
+        return max(affordable(covers, cost, cash), affordable(quantity, cost, opens))
+
+    def _own(self, order: Order, line: Line) -> Decimal:
+        """What is reserved for an open order alone."""
+        return self._reserved(line) - self._reserved(line.without_working(order))
+
+    def _free_after(self, order: Order, line: Line, price: Decimal) -> Decimal:
+        """The cash without what other orders and shorts need, once an open order has traded in full."""
+        after = line.without_working(order).traded(order.sign * order.leaves_quantity, price)
+        lines = (self.lines | {order.symbol: after}).values()
+        # As in the buying power: a short is worth less than nothing, and is exposure.
+        shorts = sum((notional(-one.quantity, one.last_price or ZERO) for one in lines if one.quantity < 0), ZERO)
+        return self.account.cash - 2 * shorts - sum((self._reserved(one) for one in lines), ZERO)
+
+    def _commission(self, quantity: Decimal, price: Decimal) -> Decimal:
         # On the exact product, so that it is rounded once.
-        commission = self.venue.commission(EXACT.multiply(quantity, trade.price))
+        return self.venue.commission(EXACT.multiply(quantity, price), self.account.currency)
+
+    def _withdraw(self, order: Order, trade: Trade) -> list[DomainEvent]:
+        detail = (
+            f"at {plain_money(trade.price)} {self.account.currency} the cash pays for "
+            f"{plain(order.cumulative_quantity)} of {plain(order.quantity)}"
+        )
+        return order.withdraw(Denial(DenialReason.INSUFFICIENT_CASH, detail), trade.at)
+
+    def _fill(self, order: Order, quantity: Decimal, trade: Trade) -> list[DomainEvent]:
+        amount, commission = notional(quantity, trade.price), self._commission(quantity, trade.price)
         fill = Fill(
             id=uuid7(),
             tenant_id=order.tenant_id,
@@ -173,10 +221,11 @@ class Book:
         if order.reference_price is None:
             detail = f"nothing of {order.symbol} has traded yet, so that what the order may cost is not known"
             return Denial(DenialReason.NO_REFERENCE_PRICE, detail)
-        if order.leaves_notional > MAX_NOTIONAL:
-            detail = f"the order is worth more than {MAX_NOTIONAL:f} {self.account.currency}"
-            return Denial(DenialReason.NOTIONAL_TOO_LARGE, detail)
         line = self.line(order.symbol)
+        most = MAX_EXIT if order.quantity <= line.reducible(Side(order.side)) else MAX_NOTIONAL
+        if order.leaves_notional > most:
+            detail = f"the order is worth more than {most:f} {self.account.currency}"
+            return Denial(DenialReason.NOTIONAL_TOO_LARGE, detail)
         needed = self._reserved(line.with_working(order)) - self._reserved(line)
         available = self.buying_power(marks, order.submitted_at)
         if needed <= 0 or needed <= available:
@@ -189,4 +238,4 @@ class Book:
 
     def _reserved(self, line: Line) -> Decimal:
         exposure = line.exposure_to_come()
-        return exposure + self.venue.commission(exposure)
+        return exposure + self.venue.commission(exposure, self.account.currency)

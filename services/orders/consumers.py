@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from libs.kit.db import Tx
 from libs.kit.handlers import Handlers, on
@@ -12,10 +13,10 @@ from libs.kit.personal_data.holdings import Subject
 from libs.schema.auth import RiskSettingsChanged
 from libs.schema.billing import EntitlementsChanged
 from libs.schema.event import Cause, Envelope
-from libs.schema.marketdata import BarClosed, InstrumentListed
+from libs.schema.marketdata import BarClosed, BarCorrected, InstrumentListed
 from libs.schema.signals import SignalGenerated
 from services.orders.commands.accounts import change_entitlements
-from services.orders.commands.bars import ClosedBar, keep_markets, list_markets, match_bars
+from services.orders.commands.bars import ClosedBar, correct_bars, keep_markets, list_markets, match_bars
 from services.orders.commands.erasures import withdraw_orders
 from services.orders.commands.risk import change_risk_settings
 from services.orders.commands.signals import Wish, trade_signals
@@ -30,7 +31,7 @@ from services.orders.settings import Settings
 @on(InstrumentListed)
 async def take_orders_for_it(tx: Tx, listed: Sequence[Envelope[InstrumentListed]]) -> None:
     """An instrument that is listed can be ordered."""
-    await list_markets(tx, [Listing(one.event.symbol, one.event.currency) for one in listed])
+    await list_markets(tx, [_listing(one.event) for one in listed])
 
 
 @on(EntitlementsChanged)
@@ -50,17 +51,26 @@ def handlers(settings: Settings) -> Handlers:
     """What this context listens to."""
     venue = settings.paper_venue
 
-    async def lock_first(tx: Tx, told: Sequence[Envelope[BarClosed] | Envelope[SignalGenerated]]) -> None:
-        bars = [one.event for one in told if isinstance(one.event, BarClosed)]
+    async def lock_first(
+        tx: Tx, told: Sequence[Envelope[BarClosed] | Envelope[BarCorrected] | Envelope[SignalGenerated]]
+    ) -> None:
+        bars = [one.event for one in told if isinstance(one.event, BarClosed | BarCorrected)]
         closed = {bar.symbol for bar in bars if bar.timeframe is venue.timeframe}
         await keep_markets(tx, closed, {one.event.symbol for one in told if isinstance(one.event, SignalGenerated)})
 
     @on(BarClosed, lock_first)
     async def fill_orders(tx: Tx, closed: Sequence[Envelope[BarClosed]]) -> None:
-        """A bar of the venue trades the orders that it reaches."""
+        """A bar of the venue trades the orders that it reaches, unless it is imported history."""
         bars = [_closed_bar(one) for one in closed if one.event.timeframe is venue.timeframe]
         if bars:
             await match_bars(tx, venue, bars)
+
+    @on(BarCorrected, lock_first)
+    async def correct_what_is_known(tx: Tx, corrected: Sequence[Envelope[BarCorrected]]) -> None:
+        """What an instrument closed at is told right from now on; fills in the wrong bar stand."""
+        bars = [_bar(one.event) for one in corrected if one.event.timeframe is venue.timeframe]
+        if bars:
+            await correct_bars(tx, bars)
 
     @on(SignalGenerated, lock_first)
     async def order_what_strategies_want(tx: Tx, generated: Sequence[Envelope[SignalGenerated]]) -> None:
@@ -75,6 +85,7 @@ def handlers(settings: Settings) -> Handlers:
         *unless_erased(remember_entitlements, remember_risk_settings, order_what_strategies_want),
         take_orders_for_it,
         fill_orders,
+        correct_what_is_known,
         *answers(HOLDINGS, settings, withdraw),
     )
 
@@ -86,10 +97,18 @@ def _risk_settings(told: Envelope[RiskSettingsChanged]) -> RiskSettings:
     )
 
 
+def _listing(event: InstrumentListed) -> Listing:
+    return Listing(event.symbol, event.currency, event.asset_class, event.time_zone)
+
+
 def _closed_bar(told: Envelope[BarClosed]) -> ClosedBar:
-    event = told.event
-    bar = Bar(event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close)
-    return ClosedBar(bar, told.follow())
+    return ClosedBar(replace(_bar(told.event), backfilled=told.event.backfilled), told.follow())
+
+
+def _bar(event: BarClosed | BarCorrected) -> Bar:
+    return Bar(
+        event.symbol, event.timeframe, event.open_time, event.open, event.high, event.low, event.close, event.volume
+    )
 
 
 def _wish(told: Envelope[SignalGenerated]) -> Wish:

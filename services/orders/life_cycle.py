@@ -51,10 +51,13 @@ TRANSITIONS: Mapping[tuple[OrderStatus, ExecType], OrderStatus] = MappingProxyTy
         (OrderStatus.NEW, ExecType.PARTIAL_FILL): OrderStatus.PARTIALLY_FILLED,
         (OrderStatus.NEW, ExecType.FILL): OrderStatus.FILLED,
         (OrderStatus.NEW, ExecType.PENDING_CANCEL): OrderStatus.PENDING_CANCEL,
+        # Unasked: the venue withdraws what the account can't pay.
+        (OrderStatus.NEW, ExecType.CANCELED): OrderStatus.CANCELED,
         (OrderStatus.NEW, ExecType.EXPIRED): OrderStatus.EXPIRED,
         (OrderStatus.PARTIALLY_FILLED, ExecType.PARTIAL_FILL): OrderStatus.PARTIALLY_FILLED,
         (OrderStatus.PARTIALLY_FILLED, ExecType.FILL): OrderStatus.FILLED,
         (OrderStatus.PARTIALLY_FILLED, ExecType.PENDING_CANCEL): OrderStatus.PENDING_CANCEL,
+        (OrderStatus.PARTIALLY_FILLED, ExecType.CANCELED): OrderStatus.CANCELED,
         (OrderStatus.PARTIALLY_FILLED, ExecType.EXPIRED): OrderStatus.EXPIRED,
         # A fill may cross the request on its way; what is left still waits for the answer to the request.
         (OrderStatus.PENDING_CANCEL, ExecType.PARTIAL_FILL): OrderStatus.PENDING_CANCEL,

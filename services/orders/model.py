@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     UniqueConstraint,
     func,
@@ -27,6 +29,7 @@ from libs.kit.model import Moment, Money, TenantOwned
 from libs.kit.personal_data.erased import add_erased_workspaces
 from libs.kit.rate_limits import add_rate_limits
 from libs.schema.event import DomainEvent
+from libs.schema.exchanges import UTC_ZONE
 from libs.schema.orders import AccountOpened, OrderAccepted, OrderCancelled, OrderDenied, OrderExpired, OrderFilled
 from libs.schema.values import OrderType, Side, TimeInForce
 from services.orders.life_cycle import CLOSED, ExecType, OrderStatus, after
@@ -87,11 +90,12 @@ class Account(TenantOwned, Base):
 
 
 class DenialReason(StrEnum):
-    """Why our own checks refuse an order."""
+    """Why our own checks refuse an order, or the venue withdraws what is left of it."""
 
     AUTO_TRADING_NOT_ALLOWED = "auto-trading-not-allowed"
     CURRENCY_MISMATCH = "currency-mismatch"
     INSUFFICIENT_BUYING_POWER = "insufficient-buying-power"
+    INSUFFICIENT_CASH = "insufficient-cash"
     NO_REFERENCE_PRICE = "no-reference-price"
     NOTIONAL_TOO_LARGE = "notional-too-large"
 
@@ -142,6 +146,8 @@ class Order(TenantOwned, Base):
     reject_detail: Mapped[str | None]
     strategy_id: Mapped[UUID | None]
     signal_id: Mapped[UUID | None]
+    day_zone: Mapped[str | None]
+    """Whose midnight ends a day order; None where it is UTC's."""
     submitted_at: Mapped[Moment]
     """The order's time in the world, which the venue goes by: the close that a signal was decided at."""
     closed_at: Mapped[Moment | None]
@@ -170,6 +176,7 @@ class Order(TenantOwned, Base):
             self.limit_price,
             TimeInForce(self.time_in_force),
             self.submitted_at,
+            ZoneInfo(self.day_zone or UTC_ZONE),
         )
 
     def accept(self) -> list[DomainEvent]:
@@ -221,6 +228,13 @@ class Order(TenantOwned, Base):
         """The venue withdrew the rest."""
         self._move(ExecType.CANCELED, at)
         return [self._tell(OrderCancelled, at, cumulative_quantity=self.cumulative_quantity)]
+
+    def withdraw(self, denial: Denial, at: datetime) -> list[DomainEvent]:
+        """The venue withdraws the rest unasked, for a reason that the order keeps."""
+        self._move(ExecType.CANCELED, at)
+        self.reject_reason, self.reject_detail = denial.reason, denial.detail
+        told = {"reason": denial.reason.value, "detail": denial.detail}
+        return [self._tell(OrderCancelled, at, cumulative_quantity=self.cumulative_quantity, **told)]
 
     def expire(self, at: datetime) -> list[DomainEvent]:
         """The time in force ended at `at`."""
@@ -301,6 +315,9 @@ class Market(Base):
     symbol: Mapped[str] = mapped_column(primary_key=True)
     currency: Mapped[str | None]
     """None while only bars of it were heard of."""
+    asset_class: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    """As its listing says; None where that says none."""
     updated_at: Mapped[Moment] = mapped_column(server_default=func.now())
 
 
@@ -317,6 +334,9 @@ class BarRow(Base):
     high: Mapped[Money]
     low: Mapped[Money]
     close: Mapped[Money]
+    volume: Mapped[Decimal | None] = mapped_column(Numeric)
+    """None where the market reports none."""
+    backfilled: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class Entitlement(Base):

@@ -18,7 +18,7 @@ class Settings(KitSettings):
     orders_venue_timeframe: Timeframe = Timeframe.D1
     """The bars that the paper venue matches against; it looks at no others."""
     orders_commission_rate: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal("0.001")
-    """What a fill costs, as a part of its notional; rounded half-even to cents."""
+    """What a fill costs, as a part of its notional; rounded half-even to the currency's minor unit."""
 
     @property
     def paper_venue(self) -> PaperVenue:

@@ -42,7 +42,7 @@ from libs.schema.values import (
 )
 from services.signals import commands, queries
 from services.signals.backtest import BacktestReport, Leg, report, run
-from services.signals.model import Backtest, Signal, Strategy, StrategyDraft
+from services.signals.model import Backtest, Instrument, Signal, Strategy, StrategyDraft
 from services.signals.rules import Bar, Parameters, Stance
 
 router = Router()
@@ -161,10 +161,13 @@ class BacktestIn(BaseModel):
         """Which bars."""
         return queries.BarRange(self.symbol, self.timeframe, self.start, self.end)
 
-    def run(self, bars: list[Bar], caller: Caller) -> Backtest:
-        """What comes of it. Takes a while."""
+    def run(self, bars: list[Bar], instrument: Instrument | None, caller: Caller) -> Backtest:
+        """What comes of it. Takes a while. What is known of the instrument is as market data says it."""
         legs = [Leg(self.symbol, self.parameters, self.size)]
-        result = run(legs, {self.symbol: bars}, self.initial_cash, self.commission_rate)
+        currency = instrument.currency if instrument else "USD"
+        # As at the paper venue, bars of an instrument that nobody has listed trade whatever their volume.
+        without_volume = () if instrument and instrument.reports_volume else (self.symbol,)
+        result = run(legs, {self.symbol: bars}, self.initial_cash, self.commission_rate, currency, without_volume)
         return Backtest(
             id=uuid7(),
             tenant_id=caller.tenant_id,
@@ -250,9 +253,12 @@ async def pause_strategy(strategy_id: UUID, caller: Writer, db: Db, cause: Reque
 
 @router.post("/v1/strategies/{strategy_id}/resume")
 async def resume_strategy(strategy_id: UUID, caller: Writer, db: Db, cause: RequestCause) -> StrategyOut:
-    """Let the strategy go on with the next bar, as if the bars since it was paused had never been."""
+    """Let the strategy go on with the next bar, as if the bars since it was paused had never been.
+
+    403 when as many strategies are at work as the plan allows.
+    """
     async with db.transaction(caller.tenant_id, cause) as tx:
-        return StrategyOut.of(await commands.move_strategy(tx, strategy_id, StrategyStatus.ACTIVE))
+        return StrategyOut.of(await commands.resume_strategy(tx, caller.tenant_id, strategy_id))
 
 
 @router.delete("/v1/strategies/{strategy_id}", status_code=204)
@@ -277,11 +283,15 @@ async def signals(
 
 @router.post("/v1/backtests", status_code=201)
 async def run_backtest(body: BacktestIn, caller: Writer, db: Db, cause: RequestCause) -> BacktestOut:
-    """Run a rule over the bars that were seen so far. Fills are never refused: buying power is not looked at."""
+    """Run a rule over the bars that were seen so far, on a cash account as the paper venue keeps it.
+
+    Orders that the account can't pay are told in `refused_orders`; initial cash is in the instrument's currency.
+    """
     async with db.transaction(caller.tenant_id) as tx:
         bars = await queries.bars(tx, body.range())
+        instrument = await queries.instrument(tx, body.symbol)
     # Nobody waits meanwhile: neither a connection nor the event loop.
-    backtest = await asyncio.to_thread(body.run, bars, caller)
+    backtest = await asyncio.to_thread(body.run, bars, instrument, caller)
     async with db.transaction(caller.tenant_id, cause) as tx:
         return BacktestOut.of(await commands.record_backtest(tx, backtest))
 

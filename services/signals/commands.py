@@ -11,7 +11,17 @@ from libs.kit.giving_way import giving_way
 from libs.kit.newest import newest
 from libs.schema.signals import StrategyStatus
 from services.signals import repository
-from services.signals.model import Backtest, ClosedBar, Entitlements, LiveStrategy, Strategy, StrategyDraft
+from services.signals.model import (
+    Backtest,
+    ClosedBar,
+    Entitlements,
+    Instrument,
+    LiveStrategy,
+    Strategy,
+    StrategyDraft,
+    ToldEntitlements,
+)
+from services.signals.rules import Bar
 
 _RETRY_SECONDS = 1
 # What the event's field can say; beyond it the figures mean nothing.
@@ -23,13 +33,7 @@ async def create_strategy(tx: Tx, tenant_id: UUID, user_id: UUID, draft: Strateg
 
     Raises Forbidden when the plan allows no more strategies, and Conflict while billing has not said what it allows.
     """
-    entitlements = await repository.lock_entitlements(tx, tenant_id)
-    if entitlements is None:
-        raise Conflict(
-            "what the workspace's plan allows is not known yet: try again in a moment",
-            slug="entitlements-unknown",
-            retry_after=_RETRY_SECONDS,
-        )
+    entitlements = _known(await repository.lock_entitlements(tx, tenant_id))
     entitlements.allow_one_more(await repository.count_strategies(tx, tenant_id))
     strategy = Strategy.create(draft, tenant_id, user_id)
     tx.add(strategy)
@@ -39,10 +43,36 @@ async def create_strategy(tx: Tx, tenant_id: UUID, user_id: UUID, draft: Strateg
 
 
 async def move_strategy(tx: Tx, strategy_id: UUID, status: StrategyStatus) -> Strategy:
-    """Pause, resume or delete. Raises NotFound, and Conflict when it stands there already."""
+    """Pause or delete. Raises NotFound, and Conflict when it stands there already."""
     strategy = await repository.lock_strategy(tx, strategy_id)
     tx.publish(strategy, *strategy.move_to(status, tx.now))
     return strategy
+
+
+async def resume_strategy(tx: Tx, tenant_id: UUID, strategy_id: UUID) -> Strategy:
+    """Let a paused strategy go on.
+
+    Raises NotFound, Conflict when it is at work already or billing has not said what the plan allows, and Forbidden
+    when as many strategies are at work as the plan allows.
+    """
+    # First, as for all who count: two that resume are counted one after the other.
+    entitlements = await repository.lock_entitlements(tx, tenant_id)
+    strategy = await repository.lock_strategy(tx, strategy_id)
+    active = await repository.count_active(tx, tenant_id)
+    resumed = strategy.move_to(StrategyStatus.ACTIVE, tx.now)
+    _known(entitlements).allow_one_more_at_work(active)
+    tx.publish(strategy, *resumed)
+    return strategy
+
+
+def _known(entitlements: Entitlements | None) -> Entitlements:
+    if entitlements is None:
+        raise Conflict(
+            "what the workspace's plan allows is not known yet: try again in a moment",
+            slug="entitlements-unknown",
+            retry_after=_RETRY_SECONDS,
+        )
+    return entitlements
 
 
 async def evaluate_bars(tx: Tx, bars: Sequence[ClosedBar]) -> None:
@@ -62,9 +92,26 @@ async def evaluate_bars(tx: Tx, bars: Sequence[ClosedBar]) -> None:
         await repository.save_live_strategies(tx, looked)
 
 
-async def note_entitlements(tx: Tx, entitlements: Sequence[Entitlements]) -> None:
-    """Keep the newest word on each workspace."""
-    await repository.upsert_entitlements(tx, newest(entitlements))
+async def correct_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Let backtests run on the bars as they are right; of several of one bar, the last one counts."""
+    await repository.update_bars(tx, list({(*bar.series, bar.open_time): bar for bar in bars}.values()))
+
+
+async def note_entitlements(tx: Tx, told: Sequence[ToldEntitlements]) -> None:
+    """Keep the newest word on each workspace, and pause what its plan does not allow any more: all but the oldest.
+
+    A plan that allows more again resumes nothing: the bars meanwhile went unseen, and what was held may be sold.
+    """
+    words = {word.tenant_id: word for word in newest(told)}
+    await repository.upsert_entitlements(tx, [word.entitlements for word in words.values()])
+    for strategy in await repository.lock_beyond_limits(tx, words):
+        word = words[strategy.tenant_id]
+        tx.publish(strategy, *strategy.pause_for_plan(word.at), cause=word.cause)
+
+
+async def note_instruments(tx: Tx, instruments: Sequence[Instrument]) -> None:
+    """Keep what market data says of instruments."""
+    await repository.upsert_instruments(tx, instruments)
 
 
 async def record_backtest(tx: Tx, backtest: Backtest) -> Backtest:

@@ -35,7 +35,11 @@ class Sma:
 
 @dataclass(frozen=True, slots=True)
 class Rsi:
-    """Wilder's relative strength index (New Concepts in Technical Trading Systems, 1978), with the values of TA-Lib."""
+    """Wilder's relative strength index (New Concepts in Technical Trading Systems, 1978), with the values of TA-Lib.
+
+    Where nothing moved at all it has no value: the ratio of no gain to no loss is undefined. (TA-Lib says 0 there, which
+    reads as the strongest fall that there can be.)
+    """
 
     period: int
     changes: int = 0
@@ -66,11 +70,11 @@ class Rsi:
 
     @property
     def value(self) -> Decimal | None:
-        """From 0 to 100, or None until `period` changes were seen; 0 when nothing moved at all, as in TA-Lib."""
-        if self.changes < self.period:
-            return None
+        """From 0 to 100, or None until `period` changes were seen, and while none of them was a move."""
         moved = self.gain + self.loss
-        return _HUNDRED * self.gain / moved if moved else _ZERO
+        if self.changes < self.period or not moved:
+            return None
+        return _HUNDRED * self.gain / moved
 
 
 @dataclass(frozen=True, slots=True)

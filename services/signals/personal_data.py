@@ -13,5 +13,6 @@ HOLDINGS = Holdings(
         "backtest": Erased(),
         "entitlements": Erased(),
         "bar": NotPersonal("prices, for everybody"),
+        "instrument": NotPersonal("instruments that can be traded"),
     },
 )

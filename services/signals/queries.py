@@ -14,7 +14,7 @@ from libs.kit.errors import Invalid, NotFound
 from libs.kit.http.pagination import PageRequest
 from libs.schema.signals import StrategyStatus
 from libs.schema.values import SignalType, Symbol, Timeframe, UtcDatetime
-from services.signals.model import Backtest, BarRow, Signal, Strategy
+from services.signals.model import Backtest, BarRow, Instrument, Signal, Strategy
 from services.signals.rules import Bar
 
 MAX_BARS = 20_000
@@ -106,6 +106,11 @@ async def bars(tx: Tx, wanted: BarRange) -> list[Bar]:
             "/start", f"the range holds more than {MAX_BARS} bars: choose a shorter one", slug="too-many-bars"
         )
     return found
+
+
+async def instrument(tx: Tx, symbol: Symbol) -> Instrument | None:
+    """What is known of an instrument, or None when it was not heard of yet."""
+    return await tx.scalar(select(Instrument).where(Instrument.symbol == symbol))
 
 
 async def backtest(tx: Tx, backtest_id: UUID) -> Backtest:

@@ -11,7 +11,7 @@ from libs.kit.db import Tx
 from libs.kit.errors import NotFound
 from libs.schema.signals import StrategyStatus
 from libs.schema.values import Symbol, Timeframe
-from services.signals.model import Entitlements, LiveStrategy, Strategy
+from services.signals.model import Entitlements, Instrument, LiveStrategy, Strategy
 from services.signals.rules import PARAMETERS, RULE_STATE, Bar
 
 SeriesKey = tuple[Symbol, Timeframe]
@@ -26,6 +26,33 @@ async def count_strategies(tx: Tx, tenant_id: UUID) -> int:
     """How many strategies the workspace has, paused ones as well."""
     statement = select(func.count()).where(Strategy.tenant_id == tenant_id, Strategy.status != StrategyStatus.DELETED)
     return await tx.scalar(statement) or 0
+
+
+async def count_active(tx: Tx, tenant_id: UUID) -> int:
+    """How many strategies of the workspace are at work."""
+    statement = select(func.count()).where(Strategy.tenant_id == tenant_id, Strategy.status == StrategyStatus.ACTIVE)
+    return await tx.scalar(statement) or 0
+
+
+async def lock_beyond_limits(tx: Tx, tenant_ids: Collection[UUID]) -> Sequence[Strategy]:
+    """The active strategies that the plans of some workspaces do not allow: all but the oldest. Locked, by their ids.
+
+    Needs the workspaces' entitlements to be locked, so that none is resumed meanwhile.
+    """
+    rows = await tx.fetch(
+        """
+        SELECT id FROM (
+            SELECT s.id, e.max_strategies, row_number() OVER (PARTITION BY tenant_id ORDER BY s.created_at, s.id) AS place
+            FROM signals.strategy s JOIN signals.entitlements e USING (tenant_id)
+            WHERE tenant_id = ANY($1::uuid[]) AND s.status = 'ACTIVE'
+        ) active WHERE place > max_strategies
+        """,
+        list(tenant_ids),
+    )
+    if not rows:
+        return ()
+    beyond = select(Strategy).where(Strategy.id.in_([row[0] for row in rows]), Strategy.status == StrategyStatus.ACTIVE)
+    return await tx.scalars(beyond.order_by(Strategy.id).with_for_update())
 
 
 async def lock_strategy(tx: Tx, strategy_id: UUID) -> Strategy:
@@ -97,6 +124,34 @@ async def insert_bars(tx: Tx, bars: Sequence[Bar]) -> None:
         ON CONFLICT DO NOTHING
         """,
         *map(list, zip(*rows, strict=True)),
+    )
+
+
+async def update_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Replace the figures of bars that are kept, one at most of each, all in one statement."""
+    rows = ((b.symbol, b.timeframe, b.open_time, b.open, b.high, b.low, b.close, b.volume) for b in bars)
+    await tx.fetch(
+        """
+        UPDATE signals.bar b
+        SET open = v.open, high = v.high, low = v.low, close = v.close, volume = v.volume
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::numeric[], $5::numeric[], $6::numeric[],
+                    $7::numeric[], $8::numeric[]) v (symbol, timeframe, open_time, open, high, low, close, volume)
+        WHERE (b.symbol, b.timeframe, b.open_time) = (v.symbol, v.timeframe, v.open_time)
+        """,
+        *map(list, zip(*rows, strict=True)),
+    )
+
+
+async def upsert_instruments(tx: Tx, instruments: Sequence[Instrument]) -> None:
+    """Keep what is known of instruments, all in one statement; of several words on one, the last counts."""
+    latest = {one.symbol: (one.symbol, one.currency, one.asset_class) for one in instruments}
+    await tx.fetch(
+        """
+        INSERT INTO signals.instrument (symbol, currency, asset_class)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (symbol, currency, asset_class) ORDER BY symbol
+        ON CONFLICT (symbol) DO UPDATE SET currency = excluded.currency, asset_class = excluded.asset_class
+        """,
+        *map(list, zip(*latest.values(), strict=True)),
     )
 
 

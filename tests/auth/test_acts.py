@@ -16,7 +16,7 @@ from libs.kit.http.origin import RequestOrigin
 from libs.kit.ids import uuid7
 from libs.schema.audit import INSTALLATION, ActorKind, ActResult, SecurityActed
 from libs.schema.event import Cause
-from tests.world import Running, World
+from tests.world import PATIENCE_SECONDS, Running, World
 
 HALTED = Act("trading.halted", SYSTEM, Target("desk", "all"))
 
@@ -46,7 +46,11 @@ async def test_an_act_is_told_with_all_that_is_known_of_it(world: World, orders:
 
 async def test_acts_are_streams_of_their_own_that_nobody_waits_for(world: World, orders: Running) -> None:
     here = uuid7()
-    async with orders.db.transaction(here) as one, asyncio.timeout(5), orders.db.transaction(here) as other:
+    async with (
+        orders.db.transaction(here) as one,
+        asyncio.timeout(PATIENCE_SECONDS),
+        orders.db.transaction(here) as other,
+    ):
         tell_act(one, here, HALTED)
         tell_act(one, here, HALTED)
         tell_act(other, here, HALTED)

@@ -285,3 +285,15 @@ async def test_a_person_who_is_shut_out_takes_the_tokens_of_their_programs_along
     [ended] = await world.expect(AccessRevoked, 1)
     assert (ended.event.user_id, ended.event.session_id, ended.event.workspace_id) == (user_id, None, None)
     assert ended.event.issued_before > now
+
+
+async def test_how_often_a_person_makes_and_revokes_keys_is_limited(world: World) -> None:
+    async with world.running("auth", auth_api_key_changes_per_hour=4, rate_limit_scale=1) as running:
+        client = await running.anonymous()
+        person, other = await a_person(client), await a_person(client)
+        for _ in range(2):
+            assert (await revoke(client, person, await a_key(client, person))).status_code == 204
+        refused = await ask_for_key(client, person)
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:fillstream:problem:rate-limited")
+        assert '"api-key-changes"' in refused.headers["RateLimit-Policy"]
+        assert (await ask_for_key(client, other)).status_code == 201

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 from pydantic import TypeAdapter, ValidationError
@@ -43,7 +43,6 @@ def _as_documented(adapter: TypeAdapter[str], text: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", ALL)
-@settings(deadline=None)
 @given(text=st.text(max_size=60) | st.text(alphabet=ALNUM + "+-/ ._@:", max_size=60))
 def test_what_is_accepted_is_as_documented_and_stays_as_it_is(kind: str, text: str) -> None:
     kept = _accepts(ALL[kind], text)
@@ -55,7 +54,6 @@ def test_what_is_accepted_is_as_documented_and_stays_as_it_is(kind: str, text: s
 
 
 @pytest.mark.parametrize("kind", ALL)
-@settings(deadline=None)
 @given(data=st.data())
 def test_what_the_document_allows_is_accepted_or_refused_and_never_fails(kind: str, data: st.DataObject) -> None:
     schema = ALL[kind].json_schema()
@@ -74,7 +72,6 @@ def test_examples_are_accepted(kind: str) -> None:
     assert all(_accepts(ALL[kind], example) and _as_documented(ALL[kind], example) for example in examples)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(REGIONS), st.sampled_from(WRITTEN))
 def test_every_country_has_numbers_that_are_kept_as_e164(region: str, form: int) -> None:
     number = phonenumbers.example_number(region)
@@ -95,7 +92,6 @@ def test_what_cannot_be_called_is_no_phone(text: str) -> None:
     assert _accepts(PHONE, text) is None
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(available_timezones() - {"Factory", "localtime"})))
 def test_every_zone_of_the_database_is_accepted(name: str) -> None:
     assert ZONE.validate_python(name) == name
@@ -135,13 +131,11 @@ def test_what_nobody_speaks_is_no_language(text: str) -> None:
 USERNAMES = st.from_regex(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", fullmatch=True).filter(lambda it: 3 <= len(it) <= 30)
 
 
-@settings(deadline=None)
 @given(USERNAMES)
 def test_a_username_is_shown_as_it_was_chosen(name: str) -> None:
     assert _accepts(USERNAME, name) == (None if is_reserved(name) else name)
 
 
-@settings(deadline=None)
 @given(USERNAMES)
 def test_a_usernames_key_does_not_depend_on_how_it_is_written(name: str) -> None:
     key = username_key(name)

@@ -19,7 +19,7 @@ from tests.auth.builders import Person, a_person, log_in, refresh
 from tests.auth.devices import a_device
 from tests.auth.privacy import OTHERS, SELDOM, an_answer, certify, gone, wish
 from tests.auth.teams import invite
-from tests.world import Running, World, eventually
+from tests.world import Running, World, eventually, until_blocked
 
 MEMORY = Memory(
     failures=timedelta(minutes=15),
@@ -167,9 +167,8 @@ async def test_a_guard_that_is_forgotten_while_a_login_wants_it_is_made_anew(
     async with auth.db.work() as tx:
         assert await leftovers.forget(tx, MEMORY) == KEPT | {"login_guards": 2}
         claiming = asyncio.create_task(claim())
-        # Long enough for it to wait for the rows that are being deleted.
-        await asyncio.wait({claiming}, timeout=0.3)
-        assert not claiming.done()
+        await until_blocked(world.fetch)
+        assert not claiming.done(), "it has to wait for the rows that are being deleted"
     await claiming
 
     assert {row[0] for row in await world.fetch("SELECT failures FROM auth.login_guard")} == {1}

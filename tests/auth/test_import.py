@@ -188,7 +188,7 @@ _ROWS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(_ROWS, min_size=1, max_size=8))
 async def test_whatever_a_line_says_it_is_somebody_whole_or_told(
     db: Database, world: World, tmp_path: Path, rows: list[dict[str, object]]

@@ -19,7 +19,7 @@ from libs.kit.personal_data.erased import erase_alone
 from libs.schema.auth import ApiKeyCreated, MailTemplate, PasswordResetRequested
 from services.auth.repository import users
 from tests.auth.builders import Person, a_person, mails
-from tests.world import Running, World, eventually
+from tests.world import Running, World, until_blocked
 
 WHEN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -66,10 +66,6 @@ def inbox(world: World, auth: Running) -> Inbox:
     return Inbox(auth.db, load("auth").handlers(world.settings_of("auth")))
 
 
-async def waits(world: World) -> None:
-    assert await world.fetch("SELECT FROM pg_locks WHERE NOT granted")
-
-
 async def is_free(world: World, person: Person) -> None:
     """Raises LockNotAvailableError when somebody holds the person."""
     await world.fetch('SELECT FROM auth."user" WHERE id = $1 FOR UPDATE NOWAIT', UUID(person.user_id))
@@ -81,7 +77,7 @@ async def test_a_batch_that_waits_for_an_erasure_holds_nobody_meanwhile(
     async with auth.db.work() as erasing:
         await erase_alone(erasing)
         taking = asyncio.create_task(inbox.take(batch))
-        await eventually(lambda: waits(world))
+        await until_blocked(world.fetch)
         for one in people:
             await is_free(world, one)
     await taking
@@ -95,7 +91,7 @@ async def test_people_are_locked_in_the_order_of_their_ids_and_not_of_events(
     async with auth.db.work() as other:
         await users.lock_user(other, UUID(older.user_id))
         taking = asyncio.create_task(inbox.take(batch))
-        await eventually(lambda: waits(world))
+        await until_blocked(world.fetch)
         await is_free(world, younger)
     await taking
     await mails(world, MailTemplate.RESET_PASSWORD)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import JsonValue, ValidationError
@@ -93,7 +93,6 @@ def test_the_answers_that_others_are_made_from_are_true() -> None:
     _proves(PROOF)
 
 
-@settings(deadline=None)
 @given(JSON, st.sampled_from(["id", "rawId", "type", "response", "authenticatorAttachment"]))
 def test_any_json_in_place_of_a_member_is_refused(value: JsonValue, member: str) -> None:
     for judge, answer in ((_registers, MADE), (_proves, PROOF)):
@@ -102,7 +101,6 @@ def test_any_json_in_place_of_a_member_is_refused(value: JsonValue, member: str)
             assert member == "authenticatorAttachment" or value == answer[member], "taken"
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_any_json_in_place_of_an_answer_is_refused(value: JsonValue) -> None:
     for judge in (_registers, _proves):
@@ -110,7 +108,6 @@ def test_any_json_in_place_of_an_answer_is_refused(value: JsonValue) -> None:
             judge(value)
 
 
-@settings(deadline=None)
 @given(JSON, st.sampled_from(["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]))
 def test_any_json_in_place_of_what_was_signed_is_refused(value: JsonValue, member: str) -> None:
     for judge, answer in ((_registers, MADE), (_proves, PROOF)):
@@ -120,7 +117,6 @@ def test_any_json_in_place_of_what_was_signed_is_refused(value: JsonValue, membe
                 assert (member, value) == ("userHandle", None), "taken"
 
 
-@settings(deadline=None)
 @given(st.text() | JSON.map(json.dumps) | st.just("[" * 6000))
 def test_any_text_in_place_of_client_data_is_refused(said: str) -> None:
     data = encoded(said.encode(errors="replace")[:6000])
@@ -129,7 +125,6 @@ def test_any_text_in_place_of_client_data_is_refused(said: str) -> None:
             judge(_with(answer, clientDataJSON=data))
 
 
-@settings(deadline=None)
 @given(JSON, st.sampled_from(["type", "challenge", "origin", "crossOrigin", "tokenBinding", "topOrigin"]))
 def test_any_json_that_a_browser_says_is_true_or_refused(value: JsonValue, member: str) -> None:
     options = authentication_options(PARTY, CHALLENGE, ()).model_dump(mode="json", by_alias=True)
@@ -138,7 +133,6 @@ def test_any_json_that_a_browser_says_is_true_or_refused(value: JsonValue, membe
         assert member in {"tokenBinding", "topOrigin"} or (member, value) == ("crossOrigin", False), "taken"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_in_place_of_what_the_device_says_are_refused(data: bytes) -> None:
     with pytest.raises(Rejected):
@@ -148,14 +142,12 @@ def test_any_bytes_in_place_of_what_the_device_says_are_refused(data: bytes) -> 
             _proves(_with(PROOF, **{member: encoded(data)}))
 
 
-@settings(deadline=None)
 @given(CBOR)
 def test_any_cbor_in_place_of_an_attestation_is_refused(value: object) -> None:
     with pytest.raises(Rejected):
         _registers(_with(MADE, attestationObject=encoded(cbor2.dumps(value))))
 
 
-@settings(deadline=None)
 @given(CBOR, st.sampled_from(["fmt", "attStmt", "authData"]))
 def test_any_cbor_in_an_attestation_is_refused(value: object, member: str) -> None:
     stated = cbor2.loads(decoded(str(_response(MADE)["attestationObject"])))
@@ -163,7 +155,6 @@ def test_any_cbor_in_an_attestation_is_refused(value: object, member: str) -> No
         _registers(_with(MADE, attestationObject=encoded(cbor2.dumps(stated | {member: value}))))
 
 
-@settings(deadline=None)
 @given(CBOR, st.sampled_from(["alg", "sig", "x5c"]))
 def test_any_cbor_in_a_statement_makes_a_passkey_or_none(value: object, member: str) -> None:
     stated = cbor2.loads(decoded(str(_response(MADE)["attestationObject"])))
@@ -173,13 +164,11 @@ def test_any_cbor_in_a_statement_makes_a_passkey_or_none(value: object, member: 
         assert (member, bool(value)) == ("x5c", False), "taken"
 
 
-@settings(deadline=None)
 @given(st.sampled_from([EDDSA, ES256, -257]), st.sampled_from([1, 3, -1, -2, -3]), CBOR)
 def test_any_cbor_in_a_key_makes_a_passkey_or_none(algorithm: int, member: int, value: object) -> None:
     _registers_if_it_will(cbor2.dumps({**cose_key(KEYS[algorithm]), member: value}))
 
 
-@settings(deadline=None)
 @given(CBOR | st.binary(max_size=100))
 def test_any_cbor_in_place_of_a_key_makes_a_passkey_or_none(value: object) -> None:
     _registers_if_it_will(cbor2.dumps(value))
@@ -221,7 +210,6 @@ def _none_with_key(public_key: bytes) -> Json:
     return _with(MADE, attestationObject=encoded(cbor2.dumps(stated)))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_part_of_an_answer_is_no_answer(data: st.DataObject) -> None:
     for judge, answer, members in (

@@ -13,7 +13,7 @@ from fillstream.serve import bind, listening
 from services.auth.settings import Settings
 from tests.auth.builders import EMAIL, PASSWORD, a_person, log_in, refresh, register
 from tests.structured_fields import parse_list
-from tests.world import Running, World
+from tests.world import PATIENCE_SECONDS, Running, World
 
 QUOTA = 10
 
@@ -118,7 +118,10 @@ async def test_no_server_of_ours_believes_what_a_neighbour_on_its_machine_says_o
 ) -> None:
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with listening(replicas[0].service.http, listener), AsyncClient(base_url=url, trust_env=False) as neighbour:
+    async with (
+        listening(replicas[0].service.http, listener),
+        AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS) as neighbour,
+    ):
         answers = [
             await neighbour.post(
                 "/v1/auth/login",

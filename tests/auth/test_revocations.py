@@ -10,6 +10,8 @@ from uuid import UUID
 import pytest
 from aiokafka.errors import KafkaError
 from httpx2 import AsyncClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.kit import revocations as revocations_module
 from libs.kit.ids import uuid7
@@ -17,7 +19,7 @@ from libs.kit.revocations import Granted, Revocations, revocations
 from libs.kit.revocations import _shared as readers
 from libs.schema.auth import AccessRevoked
 from tests.issuer import Issuer
-from tests.world import World, eventually
+from tests.world import PATIENCE_SECONDS, World, eventually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USER, SESSION, WORKSPACE = uuid7(), uuid7(), uuid7()
@@ -60,12 +62,49 @@ def test_a_revocation_means_what_it_names_and_what_was_issued_before(
     assert known.cover(token) is over
 
 
-def test_what_no_token_is_old_enough_for_is_forgotten() -> None:
-    known = Revocations()
-    known.learn(revoked(), NOON)
-    known.learn(revoked(session=SESSION, at=NOON + timedelta(days=2)), NOON + timedelta(days=2))
+def means(told: AccessRevoked, token: Granted) -> bool:
+    """The rule, once more: who, which session and which workspace are meant, and before when the token was issued."""
+    return (
+        told.user_id == token.user_id
+        and (told.session_id is not None or token.issued_at < told.issued_before)
+        and told.session_id in {None, token.session_id}
+        and told.workspace_id in {None, token.workspace_id}
+    )
 
-    assert not known.cover(granted(session_id=None))
+
+few = st.sampled_from([uuid7() for _ in range(2)])
+moments = st.integers(0, 3).map(lambda seconds: NOON + timedelta(seconds=seconds))
+tellings = st.builds(
+    lambda user, session, workspace, at: AccessRevoked(
+        occurred_at=at, user_id=user, session_id=session, workspace_id=workspace, issued_before=at
+    ),
+    few, st.none() | few, st.none() | few, moments,
+)  # fmt: skip
+
+
+@given(st.lists(tellings, max_size=8), st.builds(Granted, few, few, st.none() | few, moments))
+def test_a_token_is_over_when_one_of_all_revocations_means_it(told: list[AccessRevoked], token: Granted) -> None:
+    known = Revocations()
+    for one in told:
+        known.learn(one, NOON)
+    assert known.cover(token) is any(means(one, token) for one in told)
+
+
+def test_what_no_token_is_old_enough_for_is_forgotten_after_a_tokens_life() -> None:
+    known = Revocations(timedelta(minutes=10))
+    for second in range(1_000):
+        known.learn(revoked(session=uuid7(), at=NOON + timedelta(seconds=second)), NOON + timedelta(seconds=second))
+    assert len(known) == 660  # ten minutes, and one for clocks that differ
+    known.forget(NOON + timedelta(hours=1))
+    assert len(known) == 0
+
+
+def test_what_is_told_again_is_remembered_once() -> None:
+    known = Revocations()
+    for second in range(100):
+        known.learn(revoked(at=NOON + timedelta(seconds=second)), NOON)
+    assert len(known) == 1
+    assert known.cover(granted(issued_at=NOON + timedelta(seconds=98)))
 
 
 def test_whoever_goes_on_with_a_token_is_told_when_it_is_revoked_and_only_then() -> None:
@@ -136,8 +175,8 @@ async def test_a_reader_that_has_nothing_to_catch_up_with_waits_for_no_news(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As long as a fetch without records takes: whoever waits for one fails here.
-    monkeypatch.setattr(revocations_module, "_LONG_POLL_MS", 20_000)
-    async with asyncio.timeout(15), revocations(world.settings):
+    monkeypatch.setattr(revocations_module, "_LONG_POLL_MS", 2_000 * int(PATIENCE_SECONDS))
+    async with asyncio.timeout(PATIENCE_SECONDS), revocations(world.settings):
         pass
 
 

@@ -92,7 +92,7 @@ async def test_a_private_key_opens_with_its_key_encryption_key_and_its_id_alone(
 
 def test_keys_must_outlive_the_tokens_that_they_sign(world: World) -> None:
     with pytest.raises(ValidationError, match="auth_key_overlap_seconds must be at least"):
-        world.settings_of("auth", auth_access_token_seconds=601, auth_key_overlap_seconds=600)
+        world.settings_of("auth", access_token_seconds=601, auth_key_overlap_seconds=600)
 
 
 async def test_the_running_service_repeats_none_of_its_secrets(auth: Running) -> None:

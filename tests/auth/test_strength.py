@@ -94,7 +94,6 @@ def test_what_is_too_long_is_refused_whatever_it_is(length: int) -> None:
 SYMBOLS = "4@8({[<369!|1075$+%2 ._-"  # all that zxcvbn reads as letters, and what stands between words
 
 
-@settings(deadline=None)
 @given(st.text(SYMBOLS, max_size=MAX_PASSWORD) | st.just(SYMBOLS * 5))
 def test_what_is_judged_has_few_readings_of_bounded_length(form: str) -> None:
     judged = list(readings(form))
@@ -115,7 +114,6 @@ def _letters_for(symbol: str) -> set[str]:
     return {letter for letter, symbols in matching.L33T_TABLE.items() if symbol in symbols}
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=300), max_size=60))
 def test_what_is_known_of_a_person_is_bounded(about: list[str]) -> None:
     words = personal_words(about)
@@ -130,7 +128,7 @@ def test_a_long_password_is_as_strong_as_its_beginning() -> None:
     assert weakness(STRONG + "a" * 100, ()) is None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=150), st.lists(st.text(max_size=60), max_size=3))
 def test_any_text_is_strong_or_weak_and_stays_so_in_its_other_forms(password: str, about: list[str]) -> None:
     form = unicodedata.normalize("NFKC", password)

@@ -98,7 +98,9 @@ async def test_another_service_accepts_the_token_by_the_public_keys_alone(
     async with world.running("marketdata", jwks_url=f"http://127.0.0.1:{port}/.well-known/jwks.json") as marketdata:
         stranger = await marketdata.anonymous()
         listed = await stranger.get("/v1/instruments", headers=person.bearer)
-        written = await stranger.post("/v1/instruments", json={"symbol": "A", "name": "A"}, headers=person.bearer)
+        written = await stranger.post(
+            "/v1/instruments", json={"symbol": "A", "name": "A", "currency": "USD"}, headers=person.bearer
+        )
     server.should_exit = True
     await serving
 

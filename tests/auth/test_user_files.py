@@ -208,7 +208,7 @@ _ROWS = st.dictionaries(st.sampled_from([*NewPerson.model_fields, "role"]) | st.
 _LINES = st.binary(max_size=40) | _ROWS.map(lambda row: json.dumps(row).encode())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(_LINES, min_size=1, max_size=6), st.sampled_from(FileFormat))
 def test_every_line_that_says_something_is_good_or_bad(tmp_path: Path, lines: list[bytes], format_: FileFormat) -> None:
     said = [line.replace(b"\n", b"") for line in lines]

@@ -19,6 +19,7 @@ from tests.chaos.crowd import SYMBOLS, WORKSPACES, Crowd, Trader
 from tests.chaos.probe import PROBE, Prober
 from tests.chaos.site import Site
 from tests.second_factor import Json, log_in_as_staff
+from tests.world import PATIENCE_SECONDS
 
 _WITH_STRATEGY = 5
 _PASSWORD = "correct horse battery staple"
@@ -30,7 +31,7 @@ _INITIAL_CASH = "10000000"
 async def people(site: Site, rng: Random) -> AsyncIterator[tuple[Crowd, Prober]]:
     """A crowd that is ready to work on a fresh site, and a prober with an account of its own."""
     limits = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
-    async with httpx2.AsyncClient(base_url=site.url, trust_env=False, limits=limits) as http:
+    async with httpx2.AsyncClient(base_url=site.url, trust_env=False, limits=limits, timeout=PATIENCE_SECONDS) as http:
         client = Client(http, site.failures)
         crowd = Crowd(client, await _open_feed(site, client), chance=rng)
         tokens = [await _register(client, f"{uuid7()}@example.com") for _ in range(WORKSPACES + 1)]
@@ -51,7 +52,7 @@ async def _open_feed(site: Site, client: Client) -> str:
         await grant_role(tx, _FEED, PlatformRole.ADMIN)
     token = await _log_in_as_feed(client)
     for symbol in (*SYMBOLS, PROBE):
-        await client.post("/v1/instruments", {"symbol": symbol, "name": symbol}, token)
+        await client.post("/v1/instruments", {"symbol": symbol, "name": symbol, "currency": "USD"}, token)
     return token
 
 

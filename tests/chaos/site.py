@@ -22,7 +22,7 @@ from tests.chaos.envoy import Gateway, running_gateway
 from tests.chaos.process import Place, Process
 from tests.chaos.servers import Servers
 from tests.keysets import keyset_url
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 __all__ = ["REPLICAS", "Place", "Site", "open_site"]
 
@@ -37,10 +37,12 @@ _SETTINGS: Mapping[str, object] = {
     "encryption_key_url": keyset_url(),
     "mail_token_secret": "not much of a secret, but a long one",
     # A clock that jumps by an hour ends no session.
-    "auth_access_token_seconds": 86_400,
+    "access_token_seconds": 86_400,
     "auth_erasure_closing_seconds": 86_400,
     "auth_key_overlap_seconds": 86_400,
     "stall_seconds": 10,
+    # Orders have the time of the clock, so the bars that fill them are yet to come.
+    "marketdata_bar_skew_seconds": 86_400,
     # The crowd comes from one address.
     "rate_limit_scale": 1_000,
     "log_level": "WARNING",
@@ -151,7 +153,7 @@ class Site:
     @asynccontextmanager
     async def administrator(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
         """A connection to the database as its superuser, past the link."""
-        connection = await asyncpg.connect(self.settings.database_url.get_secret_value(), timeout=10)
+        connection = await asyncpg.connect(self.settings.database_url.get_secret_value(), timeout=PATIENCE_SECONDS)
         try:
             yield connection
         finally:

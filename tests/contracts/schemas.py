@@ -20,6 +20,17 @@ SNAPSHOTS = Path(libs.schema.__file__).parent / "snapshots"
 # What explains a schema to people, and changes nothing for a reader or writer.
 _WORDS = frozenset({"title", "description", "examples", "deprecated", "$defs"})
 
+_FEW_DIGITS, _MANY_DIGITS = (f"decimal decimal_places=8 ge=0 max_digits={digits}" for digits in (20, 28))
+WIDENED = (
+    ("pattern", "^[A-Z0-9][A-Z0-9./^=_-]{0,31}$", "^[A-Z0-9^][A-Z0-9./^=_&-]{0,31}$"),
+    ("x-exactly", _FEW_DIGITS, _MANY_DIGITS),
+)
+"""Limits that were widened where they stand, by decision: the word, what it was, and what it is.
+
+All that is in the topics stays valid. What is new is refused by the release before, so readers are upgraded before
+whoever writes it.
+"""
+
 
 def schema_of(event: type[DomainEvent]) -> dict[str, Any]:
     """The JSON Schema that records of the event meet, with the topic and key that they travel by."""
@@ -111,7 +122,7 @@ def _same(word: str, old: _Place, new: _Place) -> Iterator[str]:
         return
     if word == "enum" and before is not None and after is not None:
         before, after = sorted(before, key=str), sorted(after, key=str)
-    if before != after:
+    if before != after and (word, before, after) not in WIDENED:
         yield f"{old.path or 'the event'}: its {word} was {_shown(before)} and is {_shown(after)}"
 
 

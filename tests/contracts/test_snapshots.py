@@ -20,7 +20,7 @@ from libs.schema.event import DomainEvent
 from libs.schema.orders import OrderFilled
 from libs.schema.values import Price, Ratio, Volume
 from tests.contracts import schemas
-from tests.contracts.schemas import SNAPSHOTS, breaks, path_of, read, schema_of, text_of
+from tests.contracts.schemas import SNAPSHOTS, WIDENED, breaks, path_of, read, schema_of, text_of
 from tests.contracts.update import update
 from tests.kit.events import any_event
 
@@ -148,6 +148,16 @@ def test_changes_deep_in_a_real_event_are_seen(change: Callable[[dict[str, Any]]
     problems = breaks(old, new)
     assert bool(problems) == (field is not None)
     assert all(f"orders.OrderFilled.v1: {field}" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(("word", "before", "after"), WIDENED)
+def test_a_limit_is_widened_only_where_that_was_decided_and_never_narrowed(word: str, before: str, after: str) -> None:
+    def an(limit: str) -> dict[str, Any]:
+        return {"x-type": "art.Painted.v1", "properties": {"colour": {"type": "string", word: limit}}}
+
+    assert breaks(an(before), an(after)) == []
+    assert breaks(an(after), an(before))
+    assert breaks(an(before), an(f"{after} "))
 
 
 def test_an_update_refuses_what_is_incompatible_and_writes_nothing(

@@ -171,7 +171,7 @@ async def open_account(run: Run) -> None:
 
 async def list_instruments(run: Run) -> None:
     for symbol in (run.symbol, run.dead_symbol):
-        await run.client.make("/v1/instruments", run.token, {"symbol": symbol, "name": symbol})
+        await run.client.make("/v1/instruments", run.token, {"symbol": symbol, "name": symbol, "currency": "USD"})
 
 
 async def start_strategy(run: Run) -> None:

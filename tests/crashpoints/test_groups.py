@@ -9,13 +9,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from libs.kit.kafka import admin, connection
 from libs.kit.settings import Settings
 from tests.crashpoints.groups import bury_members
+from tests.world import PATIENCE_SECONDS
 
 
 async def test_the_successor_of_a_buried_member_need_not_wait_for_its_session(settings: Settings) -> None:
     topic = settings.kafka_prefix + "orders.v1"
     first, second = (
-        AIOKafkaConsumer(topic, group_id="g", enable_auto_commit=False, **connection(settings.kafka)) for _ in range(2)
-    )
+        AIOKafkaConsumer(
+            topic, group_id="g", enable_auto_commit=False, session_timeout_ms=2_000 * int(PATIENCE_SECONDS),
+            **connection(settings.kafka),
+        )
+        for _ in range(2)
+    )  # fmt: skip
     async with admin(settings.kafka) as client:
         await first.start()
         await first.commit({TopicPartition(topic, 0): 7})
@@ -23,7 +28,7 @@ async def test_the_successor_of_a_buried_member_need_not_wait_for_its_session(se
         first._coordinator._coordination_task.cancel()  # noqa: SLF001
         first._coordinator._heartbeat_task.cancel()  # noqa: SLF001
         await bury_members(client, "g")
-        async with asyncio.timeout(first._coordinator._session_timeout_ms / 1000 / 2):  # noqa: SLF001
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await second.start()
         assert await second.committed(TopicPartition(topic, 0)) == 7
         await second.stop()

@@ -75,7 +75,7 @@ def test_the_example_of_rfc_8037_appendix_a_4_verifies() -> None:
     assert ed25519_verifies(key, b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc", signature)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=100), st.integers(0, 64 * 8 - 1))
 def test_what_a_library_signed_verifies_and_with_a_flipped_bit_it_does_not(
     secret: bytes, message: bytes, bit: int
@@ -87,7 +87,7 @@ def test_what_a_library_signed_verifies_and_with_a_flipped_bit_it_does_not(
     assert not ed25519_verifies(key, message, flipped)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=64, max_size=64))
 def test_any_bytes_are_taken_for_what_the_library_takes_them_for(key: bytes, signature: bytes) -> None:
     assert ed25519_verifies(key, b"", signature) == _library_says(key, b"", signature)
@@ -134,7 +134,6 @@ def test_an_export_holds_however_its_lines_are_spaced(lines: list[bytes]) -> Non
     assert verify([json.dumps(json.loads(line), indent=1).encode() for line in lines], None, []).head.sequence == 5
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_found_or_changes_nothing(lines: list[bytes], data: st.DataObject) -> None:
     place = data.draw(st.integers(1, len(lines) - 1))

@@ -244,7 +244,7 @@ async def test_kafka_starts_with_the_settings_of_its_container(tmp_path: Path) -
     assert formatted.returncode == 0, formatted.stdout + formatted.stderr
     process = await asyncio.create_subprocess_exec(*command("kafka.Kafka", str(file)))
     try:
-        await eventually(lambda: listens(broker), patience=40)
+        await eventually(lambda: listens(broker))
     finally:
         process.terminate()
         await process.wait()

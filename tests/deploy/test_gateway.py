@@ -27,7 +27,7 @@ from starlette.routing import Route
 from deploy.gateway.generate import LOGINS, METRICS_PORT, PORT, STORMY, envoy_config, to_yaml
 from fillstream.contexts import load_all, names
 from fillstream.gateway import prefixes
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy/gateway/envoy.yaml"
@@ -120,8 +120,10 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
     )  # fmt: skip
     try:
         async with (
-            AsyncClient(base_url=f"http://127.0.0.1:{own[PORT]}", trust_env=False, timeout=10) as public,
-            AsyncClient(base_url=f"http://127.0.0.1:{own[METRICS_PORT]}", trust_env=False, timeout=10) as metrics,
+            AsyncClient(base_url=f"http://127.0.0.1:{own[PORT]}", trust_env=False, timeout=PATIENCE_SECONDS) as public,
+            AsyncClient(
+                base_url=f"http://127.0.0.1:{own[METRICS_PORT]}", trust_env=False, timeout=PATIENCE_SECONDS
+            ) as metrics,
         ):
             await eventually(lambda: listens(own[PORT]))
             yield Gateway(public, metrics, app.state.said)

@@ -24,7 +24,7 @@ from tests.deploy.compose import ROOT, Container, containers
 from tests.deploy.test_gateway import free_port
 from tests.issuer import ISSUER, Issuer
 from tests.notifications.builders import listening
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 SERVICES = names()
 
@@ -131,14 +131,14 @@ async def ready(process: asyncio.subprocess.Process, port: int, log: Path) -> No
     async def answers() -> None:
         if process.returncode is not None:
             pytest.fail(f"it ended with {process.returncode}: {await tail(log)}")
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             try:
                 answer = await client.get(f"http://127.0.0.1:{port}/readyz")
             except httpx2.HTTPError as error:
                 raise AssertionError(f"no answer yet: {error!r}") from error
             assert answer.status_code == 200, answer.text
 
-    await eventually(answers, patience=60)
+    await eventually(answers)
 
 
 async def healthy(box: Container, port: int) -> bool:
@@ -147,7 +147,7 @@ async def healthy(box: Container, port: int) -> bool:
     assert program == "python"
     check = [argument.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for argument in arguments]
     done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, *check], capture_output=True, check=False, timeout=30
+        subprocess.run, [sys.executable, *check], capture_output=True, check=False, timeout=PATIENCE_SECONDS
     )
     return done.returncode == 0
 
@@ -178,11 +178,11 @@ async def test_the_command_of_a_service_comes_up_tells_so_and_goes_down(
     assert not await healthy(box, port)
     async with running(box, where, log) as process:
         assert await healthy(box, port)
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             figures = await client.get(f"http://127.0.0.1:{port}/metrics")
         assert (figures.status_code, "fillstream_outbox_depth" in figures.text) == (200, True)
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 45) == 0, await tail(log)
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0, await tail(log)
     assert not await healthy(box, port)
 
 
@@ -193,14 +193,14 @@ async def test_an_open_stream_does_not_hold_up_the_end_of_its_process(
     headers = {"Authorization": f"Bearer {issuer.token(uuid7())}"}
     async with (
         running(box, where, log, FILLSTREAM_JWKS_URL=issuer.jwks_url, FILLSTREAM_PUBLIC_URL=ISSUER) as process,
-        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=30) as client,
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=PATIENCE_SECONDS) as client,
         listening(client, f"http://127.0.0.1:{where.ports[box.name]}") as stream,
     ):
         process.terminate()
         # A connection that is cut instead of ended raises another error.
         with pytest.raises(EOFError):
-            await asyncio.wait_for(stream.block(), 5)
-        assert await asyncio.wait_for(process.wait(), 10) == 0, await tail(log)
+            await asyncio.wait_for(stream.block(), PATIENCE_SECONDS)
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0, await tail(log)
 
 
 async def test_a_login_sees_its_own_context_and_no_other(where: Installation, stack: Endpoints) -> None:

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from fillstream.embedded.stack import StackError, embedded_stack
+from tests.world import PATIENCE_SECONDS
 
 OWNER = """
 import asyncio, pathlib, signal, sys
@@ -70,7 +71,7 @@ async def produce(bootstrap: str, topic: str, value: bytes) -> None:
 async def consume_one(bootstrap: str, topic: str) -> bytes | None:
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, group_id="readers", auto_offset_reset="earliest")
     async with consumer:
-        record = await asyncio.wait_for(consumer.getone(), 20)
+        record = await asyncio.wait_for(consumer.getone(), PATIENCE_SECONDS)
     value: bytes | None = record.value
     return value
 
@@ -139,7 +140,7 @@ async def test_a_cancelled_owner_leaves_nothing_running(home: Path) -> None:
     with an_owner(home) as owner:
         servers = pids(home)
         owner.send_signal(signal.SIGINT)
-        await asyncio.to_thread(owner.wait, 20)
+        await asyncio.to_thread(owner.wait, PATIENCE_SECONDS)
     assert not any(map(running, servers))
     assert pids(home) == []
 

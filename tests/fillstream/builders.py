@@ -125,7 +125,7 @@ async def a_house(
         httpx2.AsyncClient(base_url=running.url, trust_env=False, timeout=30) as client,
         database(where.of(load("marketdata")), "marketdata") as marketdata,
     ):
-        await list_instruments(marketdata, symbols)
+        await list_instruments(marketdata, dict.fromkeys(symbols, "USD"))
         people = [await register(client, workspace) for workspace in workspaces]
         await in_flight.wait_until_none()
         tenants = [await open_for_trading(client, person) for person in people]

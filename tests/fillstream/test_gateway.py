@@ -18,7 +18,7 @@ from fillstream.installation import Installation
 from fillstream.openapi import merged_document
 from fillstream.serve import serving
 from libs.kit.health import Probe, ProbeFailed
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 CONTEXTS = load_all()
 ROUTES = [
@@ -123,7 +123,10 @@ async def test_the_documentation_is_that_of_all_services(client: AsyncClient) ->
 async def test_all_services_of_one_process_answer_at_its_address_and_their_parts_are_told_apart(
     where: Installation,
 ) -> None:
-    async with serving(CONTEXTS, where) as running, AsyncClient(base_url=running.url, trust_env=False) as client:
+    async with (
+        serving(CONTEXTS, where) as running,
+        AsyncClient(base_url=running.url, trust_env=False, timeout=PATIENCE_SECONDS) as client,
+    ):
         assert (await client.get("/readyz")).json() == {"status": "ok", "failures": {}}
         assert (await client.get("/v1/orders")).status_code == 401
         assert (await client.get("/.well-known/jwks.json")).json()["keys"]

@@ -26,10 +26,10 @@ async def test_an_installation_at_rest_is_quiet_at_once(where: Installation) -> 
 async def test_events_in_an_outbox_are_in_flight_and_the_context_is_named(where: Installation) -> None:
     settings = where.settings(Settings)
     async with database(settings, "marketdata") as db:
-        await list_instruments(db, ["AAPL"])
+        await list_instruments(db, {"AAPL": "USD"})
     async with watch_in_flight(load_all(), settings) as in_flight:
         with pytest.raises(NeverQuiet, match=r"^after 0 s there is still in flight: events in the outbox of marketdat"):
-            await in_flight.wait_until_none(timeout_seconds=0.1)
+            await in_flight.wait_until_none(timeout_seconds=0)
 
 
 async def test_records_that_a_group_has_not_consumed_are_in_flight_until_it_has(
@@ -45,11 +45,11 @@ async def test_records_that_a_group_has_not_consumed_are_in_flight_until_it_has(
         hearing = [f"{settings.kafka_prefix}{one.name}" for one in load_all() if UserRegistered.topic in one.topics()]
         assert len(hearing) > 1
         with pytest.raises(NeverQuiet, match=f"records that {', '.join(hearing)} did not consume yet"):
-            await in_flight.wait_until_none(timeout_seconds=0.1)
+            await in_flight.wait_until_none(timeout_seconds=0)
         async with world.running("billing"):
             await world.settled("billing")
         with pytest.raises(NeverQuiet) as still:
-            await in_flight.wait_until_none(timeout_seconds=0.1)
+            await in_flight.wait_until_none(timeout_seconds=0)
         # What billing told of it waits for others now.
         assert "-billing" not in str(still.value)
         assert all(f"-{name}" in str(still.value) for name in ("notifications", "orders", "signals"))

@@ -83,7 +83,7 @@ def test_a_missing_value_is_told_by_its_variable() -> None:
 
 def test_a_contradiction_between_two_values_names_both() -> None:
     where = Installation(KNOWN | {"auth_key_overlap_seconds": 5})
-    with pytest.raises(ConfigurationError, match="auth_key_overlap_seconds must be at least auth_access_token_seconds"):
+    with pytest.raises(ConfigurationError, match="auth_key_overlap_seconds must be at least access_token_seconds"):
         where.of(load("auth"))
 
 

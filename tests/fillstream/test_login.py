@@ -25,6 +25,7 @@ from fillstream.installation import Installation
 from fillstream.serve import bind, listening, serving
 from tests.auth.builders import Person, a_person, refresh
 from tests.auth.devices import APPROVAL
+from tests.world import PATIENCE_SECONDS
 
 NOWHERE = Server(
     issuer="http://127.0.0.1:1",
@@ -43,7 +44,7 @@ async def url(where: Installation) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def person_client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
@@ -70,7 +71,7 @@ async def command(home: Path, *arguments: str) -> AsyncIterator[Process]:
 
 async def the_code(process: Process) -> str:
     assert process.stdout is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+    line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS)).decode()
     found = re.search(r"Approve the code (\w{4}-\w{4}) at http", line)
     assert found, line
     return found[1]
@@ -82,7 +83,7 @@ async def test_a_login_is_approved_kept_and_ended(
     async with command(tmp_path, "login", "--url", url) as process:
         body = {"user_code": await the_code(process), "decision": "APPROVE"}
         (await person_client.post(APPROVAL, json=body, headers=ada.bearer)).raise_for_status()
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert process.returncode == 0, err.decode()
     [kept] = (tmp_path / "config/fillstream").iterdir()
     token = kept.read_text()
@@ -91,7 +92,7 @@ async def test_a_login_is_approved_kept_and_ended(
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
     async with command(tmp_path, "logout", "--url", url) as process:
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
 
     assert process.returncode == 0, err.decode()
     assert not kept.exists()
@@ -104,7 +105,7 @@ async def test_a_login_that_is_denied_keeps_nothing(
     async with command(tmp_path, "login", "--url", url) as process:
         body = {"user_code": await the_code(process), "decision": "DENY"}
         await person_client.post(APPROVAL, json=body, headers=ada.bearer)
-        _, err = await asyncio.wait_for(process.communicate(), 30)
+        _, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
 
     assert (process.returncode, err.decode().splitlines()[-1]) == (1, "fillstream: the code was refused")
     assert not (tmp_path / "config/fillstream").exists()
@@ -112,7 +113,7 @@ async def test_a_login_that_is_denied_keeps_nothing(
 
 async def test_who_is_not_logged_in_is_told_so(tmp_path: Path) -> None:
     async with command(tmp_path, "logout", "--url", "http://127.0.0.1:1") as process:
-        _, err = await asyncio.wait_for(process.communicate(), 30)
+        _, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
 
     assert (process.returncode, err.decode()) == (1, "fillstream: nobody is logged in at http://127.0.0.1:1\n")
 

@@ -104,7 +104,7 @@ async def exported(home: Home) -> zipfile.ZipFile:
         [shown] = (await home.ask("GET", "/v1/me/exports")).json()["items"]
         assert (shown["id"], shown["state"]) == (asked["id"], "READY")
 
-    await eventually(ready, patience=30)
+    await eventually(ready)
     answer = await home.ask("GET", f"/v1/me/exports/{asked['id']}/archive")
     assert answer.headers["content-type"] == "application/zip"
     return zipfile.ZipFile(io.BytesIO(answer.content))
@@ -138,7 +138,7 @@ async def reach(home: Home, erasure_id: UUID, state: str) -> None:
         [row] = await home.house.fetch("SELECT state FROM auth.erasure WHERE id = $1", erasure_id)
         assert row[0] == state
 
-    await eventually(reached, patience=30)
+    await eventually(reached)
 
 
 async def test_the_archive_holds_every_row_of_every_table_about_the_person(home: Home) -> None:

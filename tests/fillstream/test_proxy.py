@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from fillstream.proxy import forwarding_to
 from fillstream.serve import bind, listening
 from tests.deploy.test_gateway import free_port
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 
 @dataclass
@@ -73,9 +73,9 @@ async def client(backend: Backend) -> AsyncIterator[AsyncClient]:
     """Asks the backend through the proxy."""
     async with (
         served(backend.app()) as behind,
-        AsyncClient(trust_env=False, timeout=5) as inner,
+        AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as inner,
         served(forwarding_to(behind, inner)) as front,
-        AsyncClient(base_url=front, trust_env=False, timeout=5) as outer,
+        AsyncClient(base_url=front, trust_env=False, timeout=PATIENCE_SECONDS) as outer,
     ):
         yield outer
 
@@ -143,15 +143,15 @@ async def test_the_service_hears_when_a_listener_has_gone(client: AsyncClient, b
     async def nobody_listens() -> None:
         assert backend.listeners == 0
 
-    await eventually(nobody_listens, patience=5)
+    await eventually(nobody_listens)
 
 
 async def test_a_service_that_is_away_is_a_problem_to_try_again() -> None:
     away = f"http://127.0.0.1:{free_port()}"
     async with (
-        AsyncClient(trust_env=False, timeout=5) as inner,
+        AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as inner,
         served(forwarding_to(away, inner)) as front,
-        AsyncClient(base_url=front, trust_env=False, timeout=5) as outer,
+        AsyncClient(base_url=front, trust_env=False, timeout=PATIENCE_SECONDS) as outer,
     ):
         answer = await outer.get("/v1/orders")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

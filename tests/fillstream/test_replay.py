@@ -16,9 +16,9 @@ from fillstream.installation import Installation
 from fillstream.replay import (
     NoData,
     Selection,
+    import_all,
     list_instruments,
-    load_bars,
-    record_all,
+    load_lines,
     replay_freely,
     replay_in_lockstep,
     timestamps,
@@ -27,7 +27,8 @@ from libs.kit.db import Database, database
 from libs.kit.errors import Conflict
 from libs.kit.settings import Settings
 from libs.schema.values import Timeframe
-from services.marketdata.csv_bars import CsvError
+from services.marketdata.csv_bars import CsvError, Reading
+from services.marketdata.model import Bar
 from tests.fillstream.builders import (
     MONDAY,
     SMALL_WORKSPACES,
@@ -42,7 +43,12 @@ from tests.fillstream.comparing import fills_of, points_of
 from tests.timing import taking_at_least
 
 ALL = Selection((), date(1900, 1, 1), date(2100, 1, 1))
+USD = {"AAPL": "USD", "IBM": "USD"}
 LINES = "date,open,high,low,close,volume\n2011-03-01,1,2,1,2,5\n2011-03-02,2,3,2,3,5\n"
+
+
+def load(folder: Path, wanted: Selection) -> list[Bar]:
+    return [line.bar for line in load_lines(folder, wanted, Reading())]
 
 
 def test_the_bars_of_one_close_come_together_in_the_order_of_the_closes() -> None:
@@ -76,7 +82,7 @@ def test_a_folders_files_are_merged_in_the_order_of_time(tmp_path: Path) -> None
     (tmp_path / "MSFT.csv").write_text(LINES)
     (tmp_path / "IBM.csv.gz").write_bytes(gzip.compress(LINES.encode()))
     (tmp_path / "notes.txt").write_text("not for us")
-    bars = load_bars(tmp_path, ALL)
+    bars = load(tmp_path, ALL)
     assert [(bar.open_time.day, bar.symbol) for bar in bars] == [(1, "IBM"), (1, "MSFT"), (2, "IBM"), (2, "MSFT")]
 
 
@@ -84,23 +90,38 @@ def test_files_of_other_instruments_are_not_even_read(tmp_path: Path) -> None:
     (tmp_path / "MSFT.csv").write_text(LINES)
     (tmp_path / "broken.csv").write_text("nonsense")
     wanted = Selection(("MSFT",), date(2011, 3, 2), date(2011, 3, 2))
-    assert [bar.open_time for bar in load_bars(tmp_path, wanted)] == [datetime(2011, 3, 2, tzinfo=UTC)]
+    assert [bar.open_time for bar in load(tmp_path, wanted)] == [datetime(2011, 3, 2, tzinfo=UTC)]
     with pytest.raises(CsvError, match=r"broken\.csv, line 1"):
-        load_bars(tmp_path, ALL)
+        load(tmp_path, ALL)
+
+
+def test_a_file_is_chosen_by_all_of_its_name(tmp_path: Path) -> None:
+    for name in ("BRK.B.csv", "BRK.A.csv.gz", "BRK.csv"):
+        text = LINES.encode()
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    for symbol in ("BRK.B", "BRK.A", "BRK"):
+        assert {bar.symbol for bar in load(tmp_path, Selection((symbol,), ALL.start, ALL.end))} == {symbol}
+
+
+def test_two_files_that_contradict_each_other_are_both_named(tmp_path: Path) -> None:
+    (tmp_path / "MSFT.csv").write_text(LINES)
+    (tmp_path / "more.csv").write_text(f"ticker,{LINES.splitlines()[0]}\nMSFT,2011-03-02,2,3,2,3,6\n")
+    with pytest.raises(CsvError, match=r"more\.csv, line 2: MSFT 1d 2011-03-02\S+ contradicts \S+MSFT\.csv, line 3"):
+        load(tmp_path, ALL)
 
 
 def test_a_folder_without_the_bars_is_named_with_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "MSFT.csv").write_text(LINES)
     with pytest.raises(NoData, match=rf"^{tmp_path} has no bars of AAPL, IBM from 1900-01-01 to 2100-01-01$"):
-        load_bars(tmp_path, Selection(("AAPL", "IBM", "MSFT"), ALL.start, ALL.end))
+        load(tmp_path, Selection(("AAPL", "IBM", "MSFT"), ALL.start, ALL.end))
     with pytest.raises(NoData, match=rf"^{tmp_path / 'absent'} has no bars of the range"):
-        load_bars(tmp_path / "absent", ALL)
+        load(tmp_path / "absent", ALL)
 
 
 @pytest.fixture
 async def db(where: Installation) -> AsyncIterator[Database]:
     async with database(where.settings(Settings), "marketdata") as made:
-        await list_instruments(made, ["AAPL", "IBM"])
+        await list_instruments(made, USD)
         yield made
 
 
@@ -110,16 +131,17 @@ async def count(db: Database, table: str) -> int:
 
 
 async def test_instruments_are_listed_once_however_often_they_are_named(db: Database) -> None:
-    await list_instruments(db, ["IBM", "MSFT", "IBM"])
+    await list_instruments(db, {"IBM": "USD", "MSFT": "USD"})
+    await list_instruments(db, {"IBM": None})
     assert (await count(db, "instrument"), await count(db, "outbox")) == (3, 3)
 
 
 async def test_an_import_with_a_contradiction_in_its_middle_keeps_nothing(db: Database) -> None:
     bars = together(a_walk("AAPL", 1_500), a_walk("IBM", 200))
-    await record_all(db, bars[:1], no_step)
+    await import_all(db, bars[:1], no_step)
     contradiction = replace(bars[0], close=bars[0].low)
     with pytest.raises(Conflict, match=r"AAPL 1d 2011-03-07.* contradicts the bar that is kept"):
-        await record_all(db, [*bars[:1_200], contradiction, *bars[1_200:]], no_step)
+        await import_all(db, [*bars[:1_200], contradiction, *bars[1_200:]], no_step)
     assert await count(db, "bar") == 1
     assert await count(db, "outbox") == 3
 
@@ -131,8 +153,8 @@ async def test_an_import_may_be_repeated(db: Database) -> None:
     async def step(_moment: datetime, count: int) -> None:
         seen.append(count)
 
-    await record_all(db, bars, step)
-    await record_all(db, bars, step)
+    await import_all(db, bars, step)
+    await import_all(db, bars, step)
     assert seen == [1_000, 200, 1_000, 200]
     assert (await count(db, "bar"), await count(db, "outbox")) == (1_200, 1_202)
 

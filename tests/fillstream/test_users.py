@@ -93,7 +93,7 @@ async def test_a_run_that_was_killed_goes_on(where: Installation, tmp_path: Path
         assert await emails(where)
 
     async with running("users", "import", file, log=tmp_path / "log", **where.environment()) as killed:
-        await eventually(some, patience=60)
+        await eventually(some)
         killed.process.kill()
         await killed.process.wait()
     again = await fillstream("users", "import", file, **where.environment())

@@ -40,7 +40,7 @@ async def prepare_people(client: httpx2.AsyncClient, where: Installation, in_fli
     await in_flight.wait_until_none()
     feed = logins[0]
     for symbol in _SYMBOLS:
-        await _made(client, "/v1/instruments", {"symbol": symbol, "name": symbol}, feed.token)
+        await _made(client, "/v1/instruments", {"symbol": symbol, "name": symbol, "currency": "USD"}, feed.token)
     await in_flight.wait_until_none()
     people = [await _with_things(client, login) for login in logins]
     await in_flight.wait_until_none()

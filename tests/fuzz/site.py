@@ -67,11 +67,13 @@ def _installation(endpoints: Endpoints) -> Installation:
             "kafka_bootstrap": endpoints.kafka_bootstrap,
             "encryption_key_url": keyset_url(),
             "mail_token_secret": "not much of a secret, but a long one",
-            "auth_access_token_seconds": _TOKEN_SECONDS,
+            "access_token_seconds": _TOKEN_SECONDS,
             "http_port": port,
             "jwks_url": f"http://127.0.0.1:{port}/.well-known/jwks.json",
             "log_level": "WARNING",
             "rate_limit_scale": 1_000,
+            # Orders by hand have the time of the clock, so the bars that fill them are yet to come.
+            "marketdata_bar_skew_seconds": 3e9,
         }
     )
 

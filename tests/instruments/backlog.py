@@ -107,9 +107,20 @@ async def until_caught_up(settings: Settings, groups: Collection[str], topic: st
     async with admin(settings.kafka) as client, asyncio.timeout(within):
         ends = await _ends(client, settings, settings.kafka_prefix + topic)
         # Nothing tells when another process commits its offsets.
-        while await _any_behind(client, {settings.kafka_prefix + group for group in groups}, ends):  # noqa: ASYNC110
+        while await _any_behind(client, _ours(settings, groups), ends):  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
     return time.monotonic() - started
+
+
+async def is_any_behind(settings: Settings, groups: Collection[str], topic: str) -> bool:
+    """Whether one of the groups has not consumed all that is in a topic now."""
+    async with admin(settings.kafka) as client:
+        ends = await _ends(client, settings, settings.kafka_prefix + topic)
+        return await _any_behind(client, _ours(settings, groups), ends)
+
+
+def _ours(settings: Settings, groups: Collection[str]) -> set[str]:
+    return {settings.kafka_prefix + group for group in groups}
 
 
 async def _ends(client: AIOKafkaAdminClient, settings: Settings, topic: str) -> Mapping[TopicPartition, int]:

@@ -106,4 +106,4 @@ async def test_what_is_committed_before_the_disk_is_full_is_there_when_it_is_fre
         await again.close()
 
     assert written > 0
-    await eventually(all_there, patience=30)
+    await eventually(all_there)

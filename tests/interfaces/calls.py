@@ -21,7 +21,7 @@ async def nothing(_person: Person) -> Call:
 
 
 async def an_unlisted_instrument(_person: Person) -> Call:
-    return Call({"symbol": f"NEW{next(_numbers)}", "name": "New"})
+    return Call({"symbol": f"NEW{next(_numbers)}", "name": "New", "currency": "USD"})
 
 
 async def a_listed_instrument(_person: Person) -> Call:
@@ -37,6 +37,14 @@ async def a_new_bar(_person: Person) -> Call:
     opens = _LONG_AGO + timedelta(days=next(_numbers))
     prices = {"open": "100", "high": "110", "low": "90", "close": "105", "volume": "1000"}
     return Call({"bars": [{"symbol": "IBM", "timeframe": "1d", "open_time": opens.isoformat()} | prices]})
+
+
+async def a_corrected_bar(person: Person) -> Call:
+    """One that was kept with another close, of an instrument that nobody trades, long ago."""
+    call = await a_new_bar(person)
+    await person.made("POST /v1/bars", call)
+    assert isinstance(call.body, dict)
+    return Call(call.body["bars"][0] | {"close": "104"})
 
 
 async def a_new_account(_person: Person) -> Call:

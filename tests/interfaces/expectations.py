@@ -185,6 +185,7 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /v1/instruments": Scoped("marketdata:read", Foreign.SHARED),
     "GET /v1/instruments/{symbol}": Scoped("marketdata:read", Foreign.SHARED, calls.a_listed_instrument),
     "POST /v1/bars": Scoped("marketdata:write", Foreign.SHARED, calls.a_new_bar),
+    "POST /v1/bars/corrections": Scoped("marketdata:write", Foreign.SHARED, calls.a_corrected_bar),
     "GET /v1/bars": Scoped("marketdata:read", Foreign.SHARED, calls.bars_of_a_listed_instrument),
     # notifications
     "GET /v1/notifications": Scoped("notifications:read", Foreign.OWN),

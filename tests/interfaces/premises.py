@@ -34,6 +34,7 @@ from tests.interfaces.people import Call, Json, Person
 from tests.interfaces.routes import method_of, path_of, served
 from tests.keysets import vault_at
 from tests.orders.builders import a_bar, ahead
+from tests.world import PATIENCE_SECONDS
 
 ALL_SCOPES = " ".join(sorted({e.scope for e in EXPECTATIONS.values() if isinstance(e, Scoped) and e.scope}))
 _PASSWORD = "correct horse battery staple"
@@ -88,16 +89,14 @@ class Premises:
 
     async def revive(self, *people: Person) -> None:
         """Open sessions in the place of those that calls have ended: what is dangerous takes one that goes on."""
-        for person in people:
-            known = self.forger(person).person.session_id
-            again = await self.admin.fetchval(
-                "INSERT INTO auth.session SELECT (made).* FROM (SELECT jsonb_populate_record(ended, jsonb_build_object("
-                "'id', gen_random_uuid(), 'ended_at', NULL)) AS made FROM auth.session ended"
-                " WHERE id = $1 AND ended_at IS NOT NULL) again RETURNING id::text",
-                UUID(known),
-            )
-            if again is not None:
-                self.successors[person.session.session_id] = again
+        of_user = {person.session.user_id: person.session.session_id for person in people}
+        made = await self.admin.fetch(
+            "INSERT INTO auth.session SELECT (made).* FROM (SELECT jsonb_populate_record(ended, jsonb_build_object("
+            "'id', gen_random_uuid(), 'ended_at', NULL)) AS made FROM auth.session ended"
+            " WHERE id = ANY($1) AND ended_at IS NOT NULL) again RETURNING id::text, user_id::text",
+            [UUID(self.forger(person).person.session_id) for person in people],
+        )
+        self.successors.update({of_user[row["user_id"]]: row["id"] for row in made})
 
     async def register(self, email: str) -> Person:
         """Somebody new, whose workspace every context has heard of."""
@@ -186,9 +185,8 @@ async def open_premises(where: Installation) -> AsyncIterator[Premises]:
             name: AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://service")
             for name, app in apps.items()
         }
-        clients[GATEWAY] = AsyncClient(base_url=running.url, trust_env=False)
+        clients[GATEWAY] = AsyncClient(base_url=running.url, trust_env=False, timeout=PATIENCE_SECONDS)
         for client in clients.values():
-            client.timeout = 60
             await stack.enter_async_context(client)
         routes = {name: frozenset(served(app.routes)) for name, app in apps.items()}
         routes[GATEWAY] = frozenset(served(_own_routes()))
@@ -234,7 +232,7 @@ class Neighbours:
 async def let_trade(in_flight: InFlight, person: Person) -> None:
     """A history in every context: a strategy and a backtest, signals, orders, fills, a position, and its worth."""
     for symbol in ("AAPL", "IBM"):
-        await person.made("POST /v1/instruments", Call({"symbol": symbol, "name": symbol}))
+        await person.made("POST /v1/instruments", Call({"symbol": symbol, "name": symbol, "currency": "USD"}))
     account = {"name": "paper of ada", "currency": "USD", "initial_cash": "100000", "auto_trading": True}
     opened = await person.made("POST /v1/accounts", Call(account))
     parameters = {"kind": "sma_cross", "fast": 1, "slow": 2}

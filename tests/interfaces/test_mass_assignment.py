@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import pytest
 from fastapi import FastAPI
-from httpx2 import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import BaseModel
 
 from fillstream.contexts import Context, load_all
@@ -58,32 +59,58 @@ WITHOUT_BODY = [one for one in _writing() if "requestBody" not in one.said]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A valid body with one field too many."""
+    """A field that an object of a body does not know."""
 
-    pointer: str
-    body: Json
+    place: Place
+    name: str
+    value: object
+
+    @property
+    def pointer(self) -> str:
+        """Where it is planted."""
+        return f"{self.place.pointer}/{self.name}"
+
+    def on(self, body: Json) -> Json:
+        """The body with that field too many."""
+        return self.place.planted(body, self.name, self.value)
 
 
 def attacks(context: Context, schema: Json, body: Json) -> Iterator[Attack]:
     """Every field in every object of the body that does not know it."""
     fields = tempting_fields(context)
     for place in places(document_of(context), schema, body):
-        yield from (_attack(place, body, name, fields[name]) for name in sorted(set(fields) - place.declared))
+        yield from (Attack(place, name, fields[name]) for name in sorted(set(fields) - place.declared))
 
 
-def _attack(place: Place, body: Json, name: str, value: object) -> Attack:
-    return Attack(f"{place.pointer}/{name}", place.planted(body, name, value))
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A route that is attacked, and a body that it would take."""
+
+    client: AsyncClient
+    method: str
+    path: str
+    body: Json
+    token: str
+
+    async def taken(self, attacks_: Sequence[Attack]) -> list[str]:
+        """The fields that were not refused by their names, neither all of them together nor each alone."""
+        together = await self._send(reduce(lambda body, attack: attack.on(body), attacks_, self.body))
+        found = []
+        for attack in attacks_:
+            if attack.pointer in _refused(together):
+                continue
+            alone = await self._send(attack.on(self.body))
+            if attack.pointer not in _refused(alone):
+                found.append(f"{attack.pointer}: {alone.status_code} {alone.text}")
+        return found
+
+    async def _send(self, body: Json) -> Response:
+        return await self.client.request(self.method, self.path, json=body, headers=bearer(self.token))
 
 
-async def taken(client: AsyncClient, path: str, method: str, attacks_: Iterator[Attack], token: str) -> list[str]:
-    """The fields that were not refused by their names."""
-    found = []
-    for attack in attacks_:
-        answer = await client.request(method, path, json=attack.body, headers=bearer(token))
-        errors = answer.json().get("errors", []) if answer.status_code == 422 else []
-        if attack.pointer not in {error["pointer"] for error in errors}:
-            found.append(f"{attack.pointer}: {answer.status_code} {answer.text}")
-    return found
+def _refused(answer: Response) -> set[str]:
+    errors = answer.json().get("errors", []) if answer.status_code == 422 else []
+    return {error["pointer"] for error in errors}
 
 
 @pytest.mark.parametrize("one", WITH_BODY)
@@ -97,15 +124,11 @@ async def test_a_field_that_is_not_the_callers_to_set_is_refused_by_its_name_and
     before = await every_lasting_row(premises.admin)
     method, path = one.route.split()
 
-    found = await taken(
-        premises.clients[one.context.name],
-        path.format_map(call.path),
-        method,
-        attacks(one.context, one.schema, call.body),
-        neighbours.ada.everything,
+    target = Target(
+        premises.clients[one.context.name], method, path.format_map(call.path), call.body, neighbours.ada.everything
     )
 
-    assert found == []
+    assert await target.taken(list(attacks(one.context, one.schema, call.body))) == []
     await premises.in_flight.wait_until_none()
     assert await every_lasting_row(premises.admin) == before
 
@@ -153,7 +176,7 @@ async def _loose(body: _Loose) -> _Loose:
 async def test_a_model_that_takes_what_it_does_not_know_is_found() -> None:
     app = FastAPI()
     app.post("/v1/loose")(_loose)
-    attack = Attack("/tenant_id", {"symbol": "AAPL", "tenant_id": STRANGER})
+    attack = Attack(Place("", frozenset({"symbol"})), "tenant_id", STRANGER)
     async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
-        found = await taken(client, "/v1/loose", "POST", iter([attack]), "")
+        found = await Target(client, "POST", "/v1/loose", {"symbol": "AAPL"}, "").taken([attack])
     assert [one.partition(":")[0] for one in found] == ["/tenant_id"]

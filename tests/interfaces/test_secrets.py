@@ -141,7 +141,7 @@ async def some_are_dead(site: Site) -> None:
     async def dead() -> None:
         assert await dead_letters(site) > 0
 
-    await eventually(dead, patience=60)
+    await eventually(dead)
 
 
 async def the_run(site: Site, program: Program, visitors: Visitors, url: str) -> tuple[list[int], list[int], bytes]:

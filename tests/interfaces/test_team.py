@@ -58,7 +58,7 @@ async def test_a_removed_trader_trades_nowhere_in_the_workspace_any_more(
         ]
         assert [answer.status_code for answer in answers] == [401, 401]
 
-    await eventually(refused, patience=10)
+    await eventually(refused)
 
 
 async def test_a_new_workspace_has_what_it_needs_in_every_context(premises: Premises) -> None:

@@ -34,7 +34,7 @@ _NARROW: Mapping[object, st.SearchStrategy[object]] = MappingProxyType(
         ActName: st.from_regex(r"\A[a-z][a-z0-9_]{0,20}(\.[a-z][a-z0-9_]{0,20}){1,3}\Z"),
         TargetKind: st.from_regex(r"\A[a-z][a-z0-9_]{0,40}\Z"),
         Words: st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300),
-        Symbol: st.from_regex(r"\A[A-Z0-9][A-Z0-9./^=_-]{0,31}\Z"),
+        Symbol: st.from_regex(r"\A[A-Z0-9^][A-Z0-9./^=_&-]{0,31}\Z"),
     }
 )
 _MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 zones follow

@@ -44,7 +44,7 @@ async def test_a_broker_that_was_killed_costs_no_event(
         await publish(db, *(a_bar(symbol, day) for day in range(5, 10) for symbol in ("AAPL", "IBM")))
         await broker.start()
         await publish(db, *(a_bar(symbol, day) for day in range(10, 15) for symbol in ("AAPL", "IBM")))
-        await effects(admin, 30, patience=60)
+        await effects(admin, 30)
 
     rows = await admin.fetch("""
         SELECT f.key, array_agg(l.data::jsonb ->> 'open_time' ORDER BY f.id) FROM probe.effect f

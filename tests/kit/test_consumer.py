@@ -17,10 +17,10 @@ from libs.schema.marketdata import InstrumentListed
 from libs.schema.notifications import NotificationDelivered
 from tests.kit.builders import MORNING, a_bar, a_fill
 from tests.kit.probe import Admin, Consuming, Faults, consuming
-from tests.world import World, eventually
+from tests.world import PATIENCE_SECONDS, World, eventually
 
 
-async def effects(admin: Admin, count: int, *, patience: float = 15.0) -> list[tuple[str, int]]:
+async def effects(admin: Admin, count: int, *, patience: float = PATIENCE_SECONDS) -> list[tuple[str, int]]:
     """Wait for so many effects; more of them fail."""
 
     async def enough() -> list[tuple[str, int]]:

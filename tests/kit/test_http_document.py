@@ -169,7 +169,7 @@ _EVERY = ["amount", "price", "quantity", "holding", "volume", "ratio", "cash", "
 
 @pytest.mark.parametrize("field", _EVERY)
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_what_the_document_allows_is_taken(decimals: dict[str, Any], field: str, data: st.DataObject) -> None:
     schema = decimals["Decimals"]["properties"][field]
     whole = next(choice for choice in schema["anyOf"] if choice["type"] == "integer")

@@ -238,7 +238,7 @@ def test_two_handlers_for_one_event_are_refused(db: Database) -> None:
 deliveries = st.lists(st.lists(st.integers(0, 11), max_size=12), max_size=6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(batches=deliveries, dead=st.none() | st.integers(0, 11))
 async def test_whatever_is_redelivered_every_event_has_one_effect_in_the_order_of_its_key(
     db: Database, admin: Admin, batches: list[list[int]], dead: int | None

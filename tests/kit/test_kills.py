@@ -21,7 +21,7 @@ from tests.kit.builders import a_bar
 from tests.kit.probe import Admin, Faults, consuming
 from tests.kit.test_consumer import effects
 from tests.kit.test_relay import nothing_waits, publish, waiting
-from tests.world import World, eventually
+from tests.world import PATIENCE_SECONDS, World, eventually
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def victim(role: str, settings: Settings) -> AsyncIterator[Process]:
 async def killed(role: str, settings: Settings) -> None:
     """Run the victim until it has killed itself."""
     async with victim(role, settings) as process:
-        assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == -signal.SIGKILL
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ async def frozen(role: str, settings: Settings) -> AsyncIterator[Process]:
         async def stopped() -> None:
             assert psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
-        await eventually(stopped, patience=60)
+        await eventually(stopped)
         yield process
 
 
@@ -97,7 +97,7 @@ async def test_a_consumer_frozen_in_a_transaction_is_replaced_and_does_no_harm_w
 ) -> None:
     await world.send(*(world.envelope(a_bar(day=day), sequence=day + 1) for day in range(5)))
     async with frozen("freezing-consumer", settings) as zombie, consuming(settings, Faults()):
-        found = await effects(admin, 5, patience=40)
+        found = await effects(admin, 5)
         zombie.send_signal(signal.SIGCONT)
         await asyncio.sleep(2)  # Nothing may happen now, and nothing tells when it would have.
         await world.send(world.envelope(a_bar(day=5), sequence=6))
@@ -114,7 +114,7 @@ async def test_a_frozen_relay_loses_its_lock_and_its_successor_sends_in_order(
         async def nothing_left() -> None:
             assert await waiting(admin) == []
 
-        await eventually(nothing_left, patience=40)
+        await eventually(nothing_left)
         zombie.send_signal(signal.SIGCONT)
         await publish(db, a_bar(day=4))
         found = await world.expect(BarClosed, 5)

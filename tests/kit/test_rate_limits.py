@@ -52,7 +52,7 @@ policies = st.builds(
 waits = st.lists(st.fractions(0, 4, max_denominator=5), min_size=1, max_size=25)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(limit=policies, steps=waits)
 async def test_a_bucket_lets_through_what_an_exact_token_bucket_does(
     db: Database, limit: RateLimit, steps: Sequence[Fraction]

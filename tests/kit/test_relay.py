@@ -22,7 +22,7 @@ from libs.schema.marketdata import BarClosed, InstrumentListed
 from libs.schema.notifications import NotificationDelivered
 from tests.kit.builders import a_bar
 from tests.kit.probe import Admin, count_up
-from tests.world import World, eventually
+from tests.world import PATIENCE_SECONDS, World, eventually
 
 
 class Series:
@@ -111,7 +111,7 @@ async def test_while_one_relay_sends_no_other_sends_what_comes_after(
     tasks = [asyncio.create_task(slow.run())]
     try:
         await publish(db, *(a_bar(day=day) for day in range(3)))
-        await asyncio.wait_for(in_hand.wait(), 15)
+        await asyncio.wait_for(in_hand.wait(), PATIENCE_SECONDS)
         tasks.append(asyncio.create_task(second.run()))
         await publish(db, *(a_bar(day=day) for day in range(3, 6)))
         for _ in range(2):  # a whole pass, if it makes passes

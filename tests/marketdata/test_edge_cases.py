@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from urllib.parse import quote
+
 import pytest
 from httpx2 import AsyncClient
 
 from libs.schema.marketdata import BarClosed
-from tests.marketdata.test_typical_journey import a_bar, feed
+from tests.marketdata.test_typical_journey import a_bar
 from tests.world import World
-
-__all__ = ["feed"]
 
 
 async def count(feed: AsyncClient) -> int:
@@ -47,6 +48,7 @@ async def test_a_conflicting_bar_refuses_the_whole_batch(feed: AsyncClient) -> N
         ({"close": "1" * 30}, "/bars/0/close"),
         ({"close": "1.123456789"}, "/bars/0/close"),
         ({"volume": "-1"}, "/bars/0/volume"),
+        ({"volume": "1" * 21}, "/bars/0/volume"),
         ({"open_time": "2011-03-01T00:00:00"}, "/bars/0/open_time"),
         ({"open_time": "yesterday"}, "/bars/0/open_time"),
         ({"open_time": "9999-12-31T00:00:00Z"}, "/bars/0"),
@@ -72,6 +74,47 @@ async def test_a_float_is_refused_so_that_no_digit_is_lost(feed: AsyncClient) ->
 
     assert answer.status_code == 422
     assert "strings" in answer.json()["errors"][0]["message"]
+
+
+async def test_what_prices_are_in_is_never_taken_for_granted(feed: AsyncClient) -> None:
+    silent = await feed.post("/v1/instruments", json={"symbol": "BP.L", "name": "BP"})
+    pence = await feed.post("/v1/instruments", json={"symbol": "BP.L", "name": "BP", "currency": "GBX"})
+
+    assert [(one.status_code, one.json()["errors"][0]["pointer"]) for one in (silent, pence)] == [
+        (422, "/currency")
+    ] * 2
+    assert "GBX is a hundredth of GBP: list it in GBP" in pence.json()["errors"][0]["message"]
+    assert (await feed.get("/v1/instruments/BP.L")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "symbol", ["M&M", "J&KBANK", "^NSEI", "BAJAJ-AUTO", "0700.HK", "RELIANCE-EQ", "BRK.B", "EUR=X"]
+)
+async def test_a_symbol_as_exchanges_write_it_is_listed_and_found(feed: AsyncClient, symbol: str) -> None:
+    listed = await feed.post("/v1/instruments", json={"symbol": symbol, "name": symbol, "currency": "INR"})
+    told = await feed.post("/v1/bars", json={"bars": [a_bar(1, symbol=symbol)]})
+
+    assert (listed.status_code, told.status_code) == (201, 201)
+    assert (await feed.get(f"/v1/instruments/{quote(symbol, safe='')}")).json()["symbol"] == symbol
+    found = (await feed.get("/v1/bars", params={"symbol": symbol})).json()["items"]
+    assert [bar["symbol"] for bar in found] == [symbol]
+
+
+async def test_bars_of_a_symbol_with_a_slash_are_kept(feed: AsyncClient) -> None:
+    await feed.post("/v1/instruments", json={"symbol": "BTC/USDT", "name": "Bitcoin", "currency": "USDT"})
+    await feed.post("/v1/bars", json={"bars": [a_bar(1, symbol="BTC/USDT")]})
+
+    assert len((await feed.get("/v1/bars", params={"symbol": "BTC/USDT"})).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("volume", ["116204335871944", "99999999999999999999.99999999"])
+async def test_a_volume_is_kept_and_told_to_the_last_digit(feed: AsyncClient, world: World, volume: str) -> None:
+    answer = await feed.post("/v1/bars", json={"bars": [a_bar(1, volume=volume)]})
+
+    assert answer.status_code == 201, answer.text
+    [kept] = (await feed.get("/v1/bars", params={"symbol": "AAPL"})).json()["items"]
+    assert kept["volume"] == volume
+    assert (await world.expect(BarClosed, 1))[0].event.volume == Decimal(volume)
 
 
 async def test_more_bars_than_allowed_are_refused(feed: AsyncClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from libs.kit.db import database
 from libs.kit.relay import Relay
 from libs.kit.settings import Settings
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 
 @pytest.mark.parametrize("steps", range(4))
@@ -27,5 +27,5 @@ async def test_a_relay_that_is_woken_and_cancelled_at_once_ends(settings: Settin
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
         assert task.cancelled()

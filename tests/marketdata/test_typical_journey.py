@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
-import pytest
 from httpx2 import AsyncClient
 
-from libs.kit.ids import uuid7
 from libs.schema.marketdata import BarClosed, InstrumentListed
 from tests.world import World
 
@@ -18,14 +15,6 @@ def a_bar(day: int = 1, **changes: str) -> dict[str, str]:
         "symbol": "AAPL", "timeframe": "1d", "open_time": f"2011-03-{day:02}T00:00:00Z",
         "open": "100", "high": "110.5", "low": "99.5", "close": "105", "volume": "1000",
     } | changes  # fmt: skip
-
-
-@pytest.fixture
-async def feed(world: World) -> AsyncIterator[AsyncClient]:
-    async with world.running("marketdata") as running:
-        client = await running.client(uuid7())
-        await client.post("/v1/instruments", json={"symbol": "AAPL", "name": "Apple Inc."})
-        yield client
 
 
 async def test_recorded_bars_are_published_once_in_the_order_of_their_times(feed: AsyncClient, world: World) -> None:
@@ -42,7 +31,7 @@ async def test_recorded_bars_are_published_once_in_the_order_of_their_times(feed
 
 
 async def test_an_instrument_is_listed_once(feed: AsyncClient, world: World) -> None:
-    again = await feed.post("/v1/instruments", json={"symbol": "AAPL", "name": "Apple"})
+    again = await feed.post("/v1/instruments", json={"symbol": "AAPL", "name": "Apple", "currency": "USD"})
 
     assert again.status_code == 409
     assert [e.event.symbol for e in await world.expect(InstrumentListed, 1)] == ["AAPL"]

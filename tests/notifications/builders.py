@@ -18,7 +18,7 @@ from libs.kit.ids import uuid7
 from libs.schema.auth import UserRegistered
 from libs.schema.orders import OrderDenied, OrderExpired, OrderFilled
 from libs.schema.signals import SignalGenerated
-from tests.world import Running, eventually
+from tests.world import PATIENCE_SECONDS, Running, eventually
 
 WHEN = datetime(2011, 3, 2, 14, 30, tzinfo=UTC)
 
@@ -80,7 +80,7 @@ class Listener:
     async def notification(self) -> tuple[str, dict[str, Any]]:
         """The next notification and its id."""
         while True:
-            block = await asyncio.wait_for(self.block(), 15)
+            block = await asyncio.wait_for(self.block(), PATIENCE_SECONDS)
             if block.get("event") == "notification":
                 return block["id"], json.loads(block["data"])
 

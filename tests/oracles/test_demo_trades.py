@@ -21,7 +21,8 @@ import talib
 
 from fillstream.demo.backtests import Execution, backtest
 from fillstream.demo.workspaces import BARS, WORKSPACES, Workspace
-from fillstream.replay import NoData, load_bars, packaged_data
+from fillstream.replay import NoData, load_lines, packaged_data
+from services.marketdata.csv_bars import Reading
 from services.marketdata.model import Bar
 from services.portfolio.performance import measure as measure_portfolio
 from services.signals.backtest import BacktestResult, measure, run
@@ -46,8 +47,9 @@ def sma_cross(bars: pd.DataFrame) -> Column:
 
 
 def rsi_reversion(bars: pd.DataFrame) -> Column:
-    """1 from an RSI below 30 on, 0 from one above 70 on."""
+    """1 from an RSI below 30 on, 0 from one above 70 on; where nothing has moved yet there is none."""
     rsi = pd.Series(talib.RSI(bars["Close"].to_numpy(float), 14), bars.index)
+    rsi = rsi.where(bars["Close"].diff().abs().cumsum() > 0)
     return _latch(on=rsi < 30, off=rsi > 70)
 
 
@@ -140,7 +142,7 @@ def prices(folder: Path) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def bars(folder: Path) -> list[Bar]:
-    return load_bars(folder, BARS)
+    return [line.bar for line in load_lines(folder, BARS, Reading())]
 
 
 def result_of(name: str, bars: list[Bar]) -> BacktestResult:

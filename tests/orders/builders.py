@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from libs.kit.ids import uuid7
 from libs.schema.billing import EntitlementsChanged
-from libs.schema.marketdata import BarClosed, InstrumentListed
+from libs.schema.marketdata import BarClosed, BarCorrected, InstrumentListed
 from libs.schema.signals import SignalGenerated
 from libs.schema.values import OrderType, Side, SignalType, Symbol, Timeframe, TimeInForce
 from services.orders.life_cycle import OrderStatus
@@ -39,6 +40,7 @@ def a_bar(
     close: str | Decimal | None = None,
     timeframe: Timeframe = Timeframe.D1,
     symbol: Symbol = "AAPL",
+    volume: str | Decimal | None = "1000",
 ) -> Bar:
     opened, closed = Decimal(open_), Decimal(close or open_)
     return Bar(
@@ -49,20 +51,34 @@ def a_bar(
         max(opened, closed) if high is None else Decimal(high),
         min(opened, closed) if low is None else Decimal(low),
         closed,
+        None if volume is None else Decimal(volume),
     )
 
 
 def told(bar: Bar) -> BarClosed:
     return BarClosed(
         occurred_at=bar.close_time, symbol=bar.symbol, timeframe=bar.timeframe, open_time=bar.open_time,
-        open=bar.open, high=bar.high, low=bar.low, close=bar.close, volume=Decimal(1000),
+        open=bar.open, high=bar.high, low=bar.low, close=bar.close, volume=Decimal(0) if bar.volume is None else bar.volume,
     )  # fmt: skip
 
 
-def listed(symbol: Symbol = "AAPL", currency: str = "USD") -> InstrumentListed:
+def corrected(bar: Bar, previous: Bar) -> BarCorrected:
+    """What market data tells when a bar was wrong."""
+    return BarCorrected(
+        occurred_at=bar.close_time, symbol=bar.symbol, timeframe=bar.timeframe, open_time=bar.open_time,
+        open=bar.open, high=bar.high, low=bar.low, close=bar.close, volume=Decimal(1000),
+        previous_open=previous.open, previous_high=previous.high, previous_low=previous.low,
+        previous_close=previous.close, previous_volume=Decimal(1000),
+    )  # fmt: skip
+
+
+def listed(
+    symbol: Symbol = "AAPL", currency: str = "USD", *, asset_class: str = "EQUITY", time_zone: str | None = None
+) -> InstrumentListed:
     return InstrumentListed(
-        occurred_at=MONDAY, instrument_id=uuid7(), symbol=symbol, name=symbol, asset_class="EQUITY", currency=currency
-    )
+        occurred_at=MONDAY, instrument_id=uuid7(), symbol=symbol, name=symbol, asset_class=asset_class,
+        currency=currency, time_zone=time_zone,
+    )  # fmt: skip
 
 
 def entitled(workspace_id: UUID, *, auto_trading: bool = True) -> EntitlementsChanged:
@@ -93,9 +109,10 @@ def an_instruction(
     *,
     at: datetime = MONDAY,
     time_in_force: TimeInForce = TimeInForce.GTC,
+    zone: str = "UTC",
 ) -> Instruction:
     order_type = OrderType.MARKET if limit is None else OrderType.LIMIT
-    return Instruction(side, order_type, None if limit is None else Decimal(limit), time_in_force, at)
+    return Instruction(side, order_type, None if limit is None else Decimal(limit), time_in_force, at, ZoneInfo(zone))
 
 
 def an_account(cash: str | Decimal = "10000") -> Account:

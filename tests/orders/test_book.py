@@ -133,6 +133,11 @@ def test_an_order_beyond_all_measure_is_denied_even_when_it_closes() -> None:
     assert order.reject_reason == "notional-too-large"
 
 
+def test_what_has_grown_beyond_the_largest_order_can_be_sold() -> None:
+    assert place(a_book("0", held="2", mark="100000000000"), Side.SELL, "2", reference="1E11").status == OrderStatus.NEW
+    assert place(a_book("1E14", held="0"), Side.BUY, "2", reference="1E11").reject_reason == "notional-too-large"
+
+
 orders = st.lists(
     st.tuples(st.sampled_from(Side), st.integers(1, 50).map(Decimal), st.integers(90, 110).map(str)), max_size=7
 )

@@ -21,8 +21,8 @@ EXPECTED = """
 PENDING_NEW       DENIED  REJECTED  NEW  -                 -       -               -         -
 DENIED            -       -         -    -                 -       -               -         -
 REJECTED          -       -         -    -                 -       -               -         -
-NEW               -       -         -    PARTIALLY_FILLED  FILLED  PENDING_CANCEL  -         EXPIRED
-PARTIALLY_FILLED  -       -         -    PARTIALLY_FILLED  FILLED  PENDING_CANCEL  -         EXPIRED
+NEW               -       -         -    PARTIALLY_FILLED  FILLED  PENDING_CANCEL  CANCELED  EXPIRED
+PARTIALLY_FILLED  -       -         -    PARTIALLY_FILLED  FILLED  PENDING_CANCEL  CANCELED  EXPIRED
 FILLED            -       -         -    -                 -       -               -         -
 PENDING_CANCEL    -       -         -    PENDING_CANCEL    FILLED  -               CANCELED  EXPIRED
 CANCELED          -       -         -    -                 -       -               -         -

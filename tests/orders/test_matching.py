@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.schema.exchanges import time_zone_of
 from libs.schema.values import Side, Timeframe, TimeInForce
 from services.orders.matching import Bar, Expiry, Instruction, Outcome, Trade, match
 from tests.orders.builders import MONDAY, VENUE, a_bar, an_instruction, day
 
 HOUR = timedelta(hours=1)
+ZONES = ("UTC", "Australia/Sydney", "America/New_York", "Asia/Kolkata")
 prices = st.integers(1, 60).map(Decimal)
 
 
@@ -28,7 +31,7 @@ def bars(draw: st.DrawFn, timeframe: Timeframe) -> list[Bar]:
         if draw(st.booleans()):
             open_, close = close, open_
         made.append(a_bar(MONDAY + place * timeframe.duration, open_, low=low, high=high, close=close,
-                          timeframe=timeframe))  # fmt: skip
+                          timeframe=timeframe, volume=draw(st.sampled_from([None, "0", "1000"]))))  # fmt: skip
     return made
 
 
@@ -41,6 +44,7 @@ def meetings(draw: st.DrawFn) -> tuple[Instruction, list[Bar]]:
         draw(st.none() | prices),
         at=MONDAY + draw(st.integers(-2, 60)) * timeframe.duration + draw(st.sampled_from([timedelta(0), HOUR / 2])),
         time_in_force=draw(st.sampled_from(TimeInForce)),
+        zone=draw(st.sampled_from(ZONES)),
     )
     return instruction, draw(bars(timeframe))
 
@@ -69,14 +73,14 @@ def test_it_does_not_matter_when_the_order_is_heard_of(
     outcome = match(instruction, known[:there])
     while outcome is None and there < len(known):
         size = data.draw(st.integers(1, len(known) - there))
-        outcome = match(instruction, known[there : there + size], session_of(instruction, known[: there + size]))
+        outcome = match(instruction, known[there : there + size], first_met(instruction, known[: there + size]))
         there += size
 
     assert outcome == match(instruction, known)
 
 
-def session_of(instruction: Instruction, known: list[Bar]) -> date | None:
-    return next((bar.open_time.date() for bar in met(instruction, known)), None)
+def first_met(instruction: Instruction, known: list[Bar]) -> datetime | None:
+    return next((bar.open_time for bar in met(instruction, known)), None)
 
 
 @given(meetings(), st.randoms())
@@ -97,6 +101,7 @@ def test_a_limit_never_trades_worse_than_it_says_nor_outside_the_bar(meeting: tu
     if not isinstance(outcome, Trade):
         return
 
+    assert outcome.bar.volume != 0
     assert outcome.bar.low <= outcome.price <= outcome.bar.high
     if instruction.limit_price is not None:
         better = (instruction.limit_price - outcome.price) * instruction.side.sign
@@ -110,7 +115,7 @@ def test_no_bar_that_reaches_a_working_order_is_passed_by(meeting: tuple[Instruc
     end = outcome.bar.open_time if outcome else datetime.max.replace(tzinfo=MONDAY.tzinfo)
 
     for bar in met(instruction, known):
-        if bar.open_time < end:
+        if bar.open_time < end and bar.volume != 0:
             assert instruction.limit_price is not None
             beyond = (
                 bar.low > instruction.limit_price
@@ -121,15 +126,18 @@ def test_no_bar_that_reaches_a_working_order_is_passed_by(meeting: tuple[Instruc
 
 
 @given(meetings())
-def test_a_day_order_is_over_with_the_date_of_its_first_bar(meeting: tuple[Instruction, list[Bar]]) -> None:
+def test_a_day_order_is_over_with_the_date_that_its_first_bar_has_at_the_exchange(
+    meeting: tuple[Instruction, list[Bar]],
+) -> None:
     instruction, known = meeting
     outcome = match(instruction, known)
     if instruction.time_in_force is TimeInForce.GTC:
         assert not isinstance(outcome, Expiry)
     elif outcome is not None:
-        first = met(instruction, known)[0].open_time.date()
-        end = datetime.combine(first, datetime.min.time(), MONDAY.tzinfo) + timedelta(days=1)
-        assert outcome.at == end if isinstance(outcome, Expiry) else outcome.at < end
+        first = met(instruction, known)[0]
+        date_there = first.open_time.astimezone(instruction.day_zone).date()
+        last = outcome.at - timedelta(microseconds=1) if isinstance(outcome, Expiry) else outcome.at
+        assert last.astimezone(instruction.day_zone).date() == date_there or outcome.at == first.close_time
 
 
 def test_a_market_order_trades_at_the_open_of_the_next_bar() -> None:
@@ -172,8 +180,62 @@ def test_an_intraday_day_order_lives_until_a_bar_of_another_date() -> None:
     instruction = an_instruction(limit="90", at=day(1) + 14 * HOUR, time_in_force=TimeInForce.DAY)
 
     assert match(instruction, hourly) is None
-    assert match(instruction, [later], date(2011, 3, 7)) == Expiry(day(2), later)
+    assert match(instruction, [later], hourly[0].open_time) == Expiry(day(2), later)
     assert match(instruction, [*hourly, later]) == Expiry(day(2), later)
+
+
+@pytest.mark.parametrize(
+    ("opens", "fills_at"),
+    [
+        pytest.param(datetime(2027, 1, 13, 23, tzinfo=UTC), datetime(2027, 1, 14, 2, tzinfo=UTC), id="summer"),
+        pytest.param(datetime(2027, 7, 14, 0, tzinfo=UTC), datetime(2027, 7, 14, 3, tzinfo=UTC), id="winter"),
+    ],
+)
+def test_a_session_in_sydney_is_not_cut_by_midnight_utc(opens: datetime, fills_at: datetime) -> None:
+    lows = ["41", "41", "41", "39.90", "40.50", "40.80"]
+    session = [
+        a_bar(opens + n * HOUR, "41.20", low=low, timeframe=Timeframe.H1, symbol="BHP-AX") for n, low in enumerate(lows)
+    ]
+    placed = an_instruction(
+        limit="40", at=opens - 30 * HOUR, time_in_force=TimeInForce.DAY, zone=time_zone_of("BHP-AX")
+    )
+
+    outcome = match(placed, session)
+    assert isinstance(outcome, Trade)
+    assert (outcome.price, outcome.at) == (Decimal(40), fills_at)
+
+
+def test_a_day_of_sydney_ends_at_its_midnight() -> None:
+    late = [a_bar(datetime(2027, 1, 14, hour, tzinfo=UTC), timeframe=Timeframe.H1) for hour in (5, 12)]
+    placed = an_instruction(limit="90", at=late[0].open_time, time_in_force=TimeInForce.DAY, zone="Australia/Sydney")
+    assert match(placed, late) == Expiry(datetime(2027, 1, 14, 13, tzinfo=UTC), late[1])
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_daily_bar_is_a_day_in_every_zone(zone: str) -> None:
+    placed = an_instruction(limit="90", time_in_force=TimeInForce.DAY, zone=zone)
+    assert match(placed, [a_bar(day(1)), a_bar(day(2), "80")]) == Expiry(day(2), a_bar(day(1)))
+
+
+@pytest.mark.parametrize(("date", "hours"), [((2026, 10, 4), 23), ((2027, 4, 4), 25), ((2027, 4, 5), 24)])
+def test_days_of_23_and_25_hours_end_where_they_do(date: tuple[int, int, int], hours: int) -> None:
+    midnight = datetime(*date, tzinfo=ZoneInfo("Australia/Sydney")).astimezone(UTC)
+    hourly = [a_bar(midnight + n * HOUR, timeframe=Timeframe.H1) for n in range(hours + 1)]
+    placed = an_instruction(limit="90", at=midnight, time_in_force=TimeInForce.DAY, zone="Australia/Sydney")
+
+    outcome = match(placed, hourly)
+    assert outcome == Expiry(midnight + hours * HOUR, hourly[hours - 1])
+
+
+def test_nothing_trades_in_a_bar_in_which_nothing_was_traded() -> None:
+    halted, next_day = a_bar(day(1), "50", volume="0"), a_bar(day(2), "47", volume="500")
+
+    assert match(an_instruction(), [halted, next_day]) == Trade(Decimal(47), next_day)
+    assert match(an_instruction(limit="60"), [halted, next_day]) == Trade(Decimal(47), next_day)
+    assert match(an_instruction(time_in_force=TimeInForce.DAY), [halted, next_day]) == Expiry(day(2), halted)
+    assert match(an_instruction(), [a_bar(day(1), "50", volume=None)]) == Trade(
+        Decimal(50), a_bar(day(1), "50", volume=None)
+    )
 
 
 def test_midnight_belongs_to_the_next_session() -> None:
@@ -189,14 +251,25 @@ def test_the_last_bar_of_a_date_ends_its_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "commission"),
+    ("amount", "currency", "commission"),
     [
-        ("35351.00", "35.35"),
-        ("8005.00", "8.00"),
-        ("8015.00", "8.02"),
-        ("0.01", "0.00"),
-        ("1" + "0" * 20, "1" + "0" * 17),
+        ("35351.00", "USD", "35.35"),
+        ("8005.00", "USD", "8.00"),
+        ("8015.00", "USD", "8.02"),
+        ("0.01", "USD", "0.00"),
+        ("1" + "0" * 20, "USD", "1" + "0" * 17),
+        ("289450", "JPY", "289"),
+        ("500", "JPY", "0"),
+        ("1500", "JPY", "2"),
+        ("12.5", "KWD", "0.012"),
+        ("0.025", "BTC", "0.00002500"),
+        ("0.000005", "BTC", "0"),
+        ("-0.01", "USD", "0.00"),
     ],
 )
-def test_commission_is_a_part_of_the_notional_rounded_half_even_to_cents(amount: str, commission: str) -> None:
-    assert VENUE.commission(Decimal(amount)) == Decimal(commission)
+def test_commission_is_a_part_of_the_notional_rounded_half_even_by_the_currency(
+    amount: str, currency: str, commission: str
+) -> None:
+    charged = VENUE.commission(Decimal(amount), currency)
+    assert charged == Decimal(commission)
+    assert not charged.is_signed()

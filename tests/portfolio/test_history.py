@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from libs.schema.values import Side
 from services.portfolio.consumers import handlers
 from services.portfolio.settings import Settings as PortfolioSettings
 from tests.portfolio.builders import DAY, a_bar, a_fill, an_account, day
+from tests.world import until_blocked
 
 TENANT = UUID(int=7)
 ACCOUNTS = (UUID(int=1), UUID(int=2))
@@ -183,7 +185,7 @@ def cost_of(trades: Sequence[OrderFilled]) -> Decimal:
     return cost
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deliveries())
 async def test_the_history_does_not_depend_on_the_order_of_arrival(db: Database, delivery: Delivery) -> None:
     closes = {bar.occurred_at for bar in delivery.bars}
@@ -238,7 +240,7 @@ async def test_a_close_and_a_fill_handled_at_once_lose_nothing(
         await handle(tx, [first])
         await tx.flush()
         waiting = asyncio.create_task(handle_alone(db, second))
-        await until_blocked(db)
+        await until_blocked(partial(fetch, db))
     await waiting
     async with db.work() as tx:
         assert await history(tx) == {(ACCOUNTS[0], BAR.occurred_at): (Decimal(89_900), Decimal(10_500))}
@@ -252,7 +254,7 @@ async def test_two_closes_of_one_moment_handled_at_once_lose_nothing(db: Databas
     async with db.work() as tx:
         await handle(tx, [a_bar(1, "110", "AAPL")])
         waiting = asyncio.create_task(handle_alone(db, a_bar(1, "120", "IBM")))
-        await until_blocked(db)
+        await until_blocked(partial(fetch, db))
     await waiting
     async with db.work() as tx:
         assert await history(tx) == {(ACCOUNTS[0], day(2)): (Decimal(99_800), Decimal(230))}
@@ -263,16 +265,6 @@ async def handle_alone(db: Database, event: DomainEvent) -> None:
         await handle(tx, [event])
 
 
-async def until_blocked(db: Database) -> None:
-    """Wait until a transaction waits for another one's lock."""
-    deadline = asyncio.get_running_loop().time() + timedelta(seconds=10).total_seconds()
-    while asyncio.get_running_loop().time() < deadline:
-        async with db.work() as tx:
-            [row] = await tx.fetch(
-                "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-                "WHERE NOT l.granted AND a.datname = current_database()"
-            )
-        if row[0]:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits for the lock")
+async def fetch(db: Database, sql: str) -> Sequence[object]:
+    async with db.work() as tx:
+        return await tx.fetch(sql)

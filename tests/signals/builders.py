@@ -10,7 +10,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from libs.schema.billing import EntitlementsChanged
-from libs.schema.marketdata import BarClosed
+from libs.schema.marketdata import BarClosed, BarCorrected
 from libs.schema.values import SignalType, Timeframe
 from services.signals.rules import PARAMETERS, Bar, Decision, Parameters, RuleState, start, step
 
@@ -110,6 +110,16 @@ def closed(bar: Bar) -> BarClosed:
         close=bar.close,
         volume=bar.volume,
     )
+
+
+def corrected(bar: Bar, previous: Bar) -> BarCorrected:
+    """What marketdata tells when a bar was wrong."""
+    figures = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close, "volume": bar.volume}
+    return BarCorrected(
+        occurred_at=bar.close_time, symbol=bar.symbol, timeframe=bar.timeframe, open_time=bar.open_time, **figures,
+        previous_open=previous.open, previous_high=previous.high, previous_low=previous.low,
+        previous_close=previous.close, previous_volume=previous.volume,
+    )  # fmt: skip
 
 
 def allowed(workspace: UUID, *, strategies: int = 10, plan: str = "Pro") -> EntitlementsChanged:

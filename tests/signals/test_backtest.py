@@ -21,8 +21,8 @@ BREAKOUT = rule("donchian", entry=1, exit=1)
 CROSS = rule("sma_cross", fast=1, slow=2)
 
 
-def backtest(chosen: Parameters, bars: list[Bar], size: int = 100) -> BacktestResult:
-    return run([Leg("AAPL", chosen, Decimal(size))], {"AAPL": bars}, CASH, RATE)
+def backtest(chosen: Parameters, bars: list[Bar], size: int = 100, currency: str = "USD") -> BacktestResult:
+    return run([Leg("AAPL", chosen, Decimal(size))], {"AAPL": bars}, CASH, RATE, currency)
 
 
 def day(number: int) -> timedelta:
@@ -64,6 +64,12 @@ def test_commission_is_rounded_half_even_to_cents() -> None:
     assert backtest(BREAKOUT, bars, size=100).fees == Decimal("1.24")  # 1.245
     bars[2] = a_bar(12, day=2, open_="12.55")
     assert backtest(BREAKOUT, bars, size=100).fees == Decimal("1.26")  # 1.255
+
+
+@pytest.mark.parametrize(("currency", "fee"), [("JPY", "1"), ("KWD", "1.234"), ("BTC", "1.2345")])
+def test_commission_is_rounded_by_the_currency(currency: str, fee: str) -> None:
+    bars = [a_bar(10, day=0), a_bar(12, day=1), a_bar(12, day=2, open_="12.345")]
+    assert backtest(BREAKOUT, bars, currency=currency).fees == Decimal(fee)
 
 
 def test_a_signal_on_the_last_bar_leaves_an_open_order() -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 from libs.kit.ids import uuid7
+from libs.schema.event import Cause
 from libs.schema.signals import SignalGenerated, StrategyChanged
 from libs.schema.values import Timeframe
 from services.signals import commands
-from services.signals.model import Entitlements
-from tests.signals.builders import a_backtest, a_bar, a_strategy, allowed, closed, closes, decisions, rule
+from services.signals.model import Entitlements, ToldEntitlements
+from tests.signals.builders import MONDAY, a_backtest, a_bar, a_strategy, allowed, closed, closes, decisions, rule
 from tests.signals.conftest import Workspace
 from tests.world import World, eventually
 
@@ -124,8 +125,9 @@ async def test_creating_many_at_once_does_not_pass_the_limit(workspace: Workspac
 
 
 async def test_an_older_word_of_billing_changes_nothing(workspace: Workspace, world: World) -> None:
-    def word(strategies: int, sequence: int) -> Entitlements:
-        return Entitlements(tenant_id=workspace.id, plan="Pro", max_strategies=strategies, sequence=sequence)
+    def word(strategies: int, sequence: int) -> ToldEntitlements:
+        said = Entitlements(tenant_id=workspace.id, plan="Pro", max_strategies=strategies, sequence=sequence)
+        return ToldEntitlements(said, MONDAY, Cause(uuid7()))
 
     async with workspace.running.db.work() as tx:
         await commands.note_entitlements(tx, [word(1, sequence=9), word(5, sequence=8)])

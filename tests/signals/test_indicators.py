@@ -37,14 +37,17 @@ def test_rsi_equals_talib(closes: list[Decimal], period: int) -> None:
         rsi = rsi.update(close)
         ours.append(rsi.value)
     theirs = talib.RSI(np.array([float(close) for close in closes]), period)
+    # Where nothing has moved yet, TA-Lib says 0, and the ratio is undefined.
+    theirs[: next((at for at, close in enumerate(closes) if close != closes[0]), len(closes))] = np.nan
     same(ours, theirs)
 
 
-def test_rsi_is_zero_when_nothing_moves() -> None:
+def test_rsi_has_no_value_until_something_moves() -> None:
     rsi = Rsi(2)
     for _ in range(5):
         rsi = rsi.update(Decimal(10))
-    assert rsi.value == 0
+    assert rsi.value is None
+    assert rsi.update(Decimal(11)).value == 100
 
 
 @given(st.lists(st.tuples(prices, prices), min_size=1, max_size=60), st.integers(1, 20))

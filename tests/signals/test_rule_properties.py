@@ -7,8 +7,8 @@ from decimal import Context, Decimal, localcontext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.signals.rules import RULE_STATE, Bar, Parameters
-from tests.signals.builders import bar_series, decisions, parameters
+from services.signals.rules import RULE_STATE, Bar, Parameters, Stance
+from tests.signals.builders import bar_series, closes, decisions, parameters, prices
 
 
 @given(parameters, bar_series(), st.data())
@@ -34,6 +34,12 @@ def test_no_decision_knows_what_comes_after_its_bar(
         return [decision for decision in decisions(chosen, series)[1] if decision.decided_at <= moment]
 
     assert until(bars) == until(bars[:cut] + other[cut:])
+
+
+@given(parameters, prices, st.integers(1, 60))
+def test_a_flat_series_decides_nothing(chosen: Parameters, price: Decimal, days: int) -> None:
+    state, made = decisions(chosen, closes(*[price] * days))
+    assert (state.stance, made) == (Stance.FLAT, [])
 
 
 @given(parameters, bar_series())

@@ -54,7 +54,8 @@ def test_sma_cross_follows_the_crossings(values: tuple[int, ...], expected: list
         pytest.param((100, 103, 96), [], id="the threshold itself is not below"),
         # From falls of 3 and 3, gain 7/2, loss 3/2: RSI exactly 70.
         pytest.param((100, 97, 94, 101), [(2, BUY)], id="the other threshold itself is not above"),
-        pytest.param((10, 10, 10), [(2, BUY)], id="nothing moved counts as zero, as in TA-Lib"),
+        pytest.param((10, 10, 10), [], id="where nothing moved nothing is oversold"),
+        pytest.param((10, 10, 10, 9), [(3, BUY)], id="a fall after a standstill is one"),
     ],
 )
 def test_rsi_reversion_follows_its_thresholds(values: tuple[int, ...], expected: list[tuple[int, SignalType]]) -> None:
@@ -122,7 +123,7 @@ def test_a_decision_is_made_at_the_close_and_holds_for_a_week() -> None:
         pytest.param(RSI, ("100", "103", "86"), "0.75", id="RSI half-way to the end"),
         # A channel from 5 to 7, left by 0.5.
         pytest.param(BREAKOUT, ("5", "6", "7", "7.5"), "0.625", id="a quarter of the channel's width"),
-        pytest.param(BREAKOUT, ("7", "7", "7", "7.5"), "1", id="a channel without width"),
+        pytest.param(BREAKOUT, ("7", "7", "7", "7.5"), "0.5", id="a channel without width measures nothing"),
     ],
 )
 def test_confidence_grows_with_the_distance_from_the_threshold(

@@ -88,7 +88,7 @@ def floats(source: Source) -> Iterator[Finding]:
 
 def broad_excepts(source: Source) -> Iterator[Finding]:
     """What catches everything and neither raises it again nor lets through all but outages; says in which function."""
-    for scope, node in _scoped(source.tree):
+    for scope, node in scoped(source.tree):
         if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _lets_through(node):
             yield source.finding(node, f"{scope} catches everything")
         elif isinstance(node, ast.Call) and _suppresses_everything(node):
@@ -144,11 +144,12 @@ def _lets_through(handler: ast.ExceptHandler) -> bool:
     return isinstance(handler.body[-1], ast.Raise)
 
 
-def _scoped(tree: ast.AST, scope: str = "the module") -> Iterator[tuple[str, ast.AST]]:
+def scoped(tree: ast.AST, scope: str = "the module") -> Iterator[tuple[str, ast.AST]]:
+    """Every node of a file with the function or class that it stands in."""
     for node in ast.iter_child_nodes(tree):
         yield scope, node
         inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else None
-        yield from _scoped(node, scope if inner is None else inner)
+        yield from scoped(node, scope if inner is None else inner)
 
 
 def _public(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:

@@ -117,7 +117,7 @@ async def test_events_that_are_put_back_are_sent_again_as_the_same_events(world:
 
     async with world.running("marketdata") as running:
         client = await running.client(UUID("0198a000-0000-7000-8000-00000000000a"))
-        await client.post("/v1/instruments", json={"symbol": "AAPL", "name": "Apple"})
+        await client.post("/v1/instruments", json={"symbol": "AAPL", "name": "Apple", "currency": "USD"})
         [told] = await world.expect(InstrumentListed, 1)
         await eventually(lambda: sent(1))
         await world.fetch(put_back.replace("orders", "marketdata"))

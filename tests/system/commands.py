@@ -19,7 +19,8 @@ import psutil
 from tests.world import eventually
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 120
+"""A command imports for seconds before it begins, and others may keep the cores busy."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ async def running(*arguments: str, log: Path, **changes: str) -> AsyncIterator[P
 
 async def readiness(url: str) -> int:
     """The status of `/readyz`; 0 when nobody answers."""
-    async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=_PATIENCE_SECONDS) as client:
         try:
             return (await client.get(f"{url}/readyz")).status_code
         except httpx2.HTTPError:

@@ -52,7 +52,7 @@ async def is_at_work(url: str, feeding: asyncio.Task[None]) -> None:
     async def more() -> None:
         assert feeding.done() or await consumed(url) > before
 
-    await eventually(more, patience=60)
+    await eventually(more)
 
 
 async def test_services_that_are_killed_at_any_time_come_to_the_same(where: Installation, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ async def test_services_that_are_killed_at_any_time_come_to_the_same(where: Inst
         database(where.of(load("marketdata")), "marketdata") as db,
         watch_in_flight(load_all(), settings) as in_flight,
     ):
-        await list_instruments(db, ["AAPL", "IBM"])
+        await list_instruments(db, {"AAPL": "USD", "IBM": "USD"})
         for life in range(LIVES):
             async with running("serve", *names(), log=tmp_path / f"serve{life}.log", **variables) as services:
                 await becomes(address, 200)

@@ -56,7 +56,7 @@ class Site:
                 pytest.fail(f"what can't be done now is told as {answer.status_code}: {answer.text}")
             assert answer.status_code == 201
 
-        await eventually(taken, patience=30)
+        await eventually(taken)
 
     async def quiet(self) -> None:
         """Wait until all that follows from the bars is done."""
@@ -115,7 +115,9 @@ async def open_the_feed(site: Site) -> None:
     token = (await log_in_as_staff(asking(site.client), FEED["email"], FEED["password"]))["access_token"]
     site.client.headers["Authorization"] = f"Bearer {token}"
     for symbol in ("AAPL", "IBM"):
-        (await site.client.post("/v1/instruments", json={"symbol": symbol, "name": symbol})).raise_for_status()
+        (
+            await site.client.post("/v1/instruments", json={"symbol": symbol, "name": symbol, "currency": "USD"})
+        ).raise_for_status()
 
 
 async def people_who_trade(site: Site) -> list[Tenant]:

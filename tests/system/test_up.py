@@ -13,7 +13,7 @@ import pytest
 
 from fillstream.embedded.stack import remove_home
 from tests.system.commands import Program, fillstream, running
-from tests.world import eventually
+from tests.world import PATIENCE_SECONDS, eventually
 
 PERSON = {"email": "ada@example.com", "password": "correct horse battery staple"}
 
@@ -34,12 +34,12 @@ async def up(home: Path, *options: str) -> AsyncIterator[tuple[Program, str]]:
 
 
 async def log_in(url: str) -> int:
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         return (await client.post("/v1/auth/login", json=PERSON)).status_code
 
 
 async def register(url: str) -> int:
-    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         return (await client.post("/v1/auth/register", json=PERSON)).status_code
 
 
@@ -61,7 +61,7 @@ async def nothing_is_left(home: Path) -> None:
     async def left() -> None:
         assert mentioning(home) == []
 
-    await eventually(left, patience=30)
+    await eventually(left)
 
 
 async def test_what_was_kept_outlives_a_stop_and_a_kill(home: Path) -> None:
@@ -115,4 +115,4 @@ async def test_the_services_of_a_killed_process_end_by_themselves(home: Path) ->
         async def gone() -> None:
             assert [one for one in services if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
 
-        await eventually(gone, patience=30)
+        await eventually(gone)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.pagination import Page, PageRequest, Position, page, page_request
+from libs.kit.http.rate_limits import per_user
 from libs.kit.http.routes import Router
 from libs.kit.security import Caller, requires, requires_fresh
 from libs.schema.values import UtcDatetime
@@ -30,6 +31,8 @@ router = Router()
 Maker = Annotated[Caller, Depends(requires_fresh("api-keys:write"))]
 Reader = Annotated[Caller, Depends(requires("api-keys:read"))]
 Revoker = Annotated[Caller, Depends(requires("api-keys:write"))]
+# Every process remembers what was revoked, for as long as tokens live.
+_CHANGES = per_user("api-key-changes")
 
 
 def _network(text: str) -> str:
@@ -134,7 +137,7 @@ class OpenedKeyOut(BaseModel):
         return cls(key=KeyOut.of(opened.key), client_id=opened.key.prefix, client_secret=opened.secret.text)
 
 
-@router.post("/v1/api-keys", status_code=201)
+@router.post("/v1/api-keys", status_code=201, dependencies=[_CHANGES])
 async def create_key(
     body: KeyIn, caller: Maker, db: FreshDb, parts: AllParts, origin: RequestOrigin, cause: RequestCause
 ) -> OpenedKeyOut:
@@ -171,7 +174,7 @@ async def change_key(
         return KeyOut.of(await api_keys.describe_key(tx, holder, key_id, body.name, networks))
 
 
-@router.post("/v1/api-keys/{key_id}/rotate")
+@router.post("/v1/api-keys/{key_id}/rotate", dependencies=[_CHANGES])
 async def rotate_key(
     key_id: UUID, body: RotationIn, caller: Maker, db: FreshDb, origin: RequestOrigin, cause: RequestCause
 ) -> OpenedKeyOut:
@@ -182,7 +185,7 @@ async def rotate_key(
         return OpenedKeyOut.of(opened)
 
 
-@router.delete("/v1/api-keys/{key_id}", status_code=204)
+@router.delete("/v1/api-keys/{key_id}", status_code=204, dependencies=[_CHANGES])
 async def revoke_key(key_id: UUID, caller: Revoker, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
     """Let a key work no more, nor any token that came of it: one of yours, or anybody's if you own the workspace."""
     async with db.transaction(caller.tenant_id, cause) as tx:

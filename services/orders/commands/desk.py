@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.kit.db import Tx
 from libs.schema.event import DomainEvent
-from libs.schema.values import Currency, Symbol
+from libs.schema.values import Currency, Side, Symbol, TimeInForce
 from services.orders.book import Book, Marks
 from services.orders.matching import Bar, PaperVenue, match
 from services.orders.model import Denial, DenialReason, Fill, Order
@@ -36,7 +36,10 @@ class Desk:
     def place(self, order: Order) -> list[DomainEvent]:
         """Check the order and, if it is accepted, let it meet the bars that are known already."""
         book = self.books[order.account_id]
-        denial = self._currency_mismatch(order, book.account.currency)
+        order.day_zone = self._day_zone(order)
+        reduces = order.quantity <= book.line(order.symbol).reducible(Side(order.side))
+        # Whoever got in before the currency was known gets out.
+        denial = None if reduces else self._currency_mismatch(order, book.account.currency)
         if denial is not None:
             return order.deny(denial)
         events = book.place(order, self.marks)
@@ -44,6 +47,11 @@ class Desk:
             return events
         outcome = match(order.instruction, self.bars[since(order)])
         return events if outcome is None else events + book.settle(order, outcome)
+
+    def _day_zone(self, order: Order) -> str | None:
+        if order.time_in_force != TimeInForce.DAY:
+            return None
+        return self.listings.get(order.symbol, Listing(order.symbol, None)).day_zone
 
     def _currency_mismatch(self, order: Order, own: Currency) -> Denial | None:
         listing = self.listings.get(order.symbol)

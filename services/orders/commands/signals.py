@@ -25,7 +25,9 @@ from services.orders.repository.orders import Holder
 
 log = logger(__name__)
 
-_NOT_ALLOWED = Denial(DenialReason.AUTO_TRADING_NOT_ALLOWED, "the workspace's plan does not allow signals to be traded")
+_NOT_ALLOWED = Denial(
+    DenialReason.AUTO_TRADING_NOT_ALLOWED, "the workspace's plan lets signals reduce positions, and open none"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,15 @@ class _Dealer:
         return wish.order_of(holder.account_id, missing, now) if missing else None
 
     def place(self, wish: Wish, order: Order) -> list[DomainEvent]:
-        """Place or deny the order."""
-        events = self.desk.place(order) if self._allowed(wish) else order.deny(_NOT_ALLOWED)
+        """Place or deny the order. What only reduces a position is placed whatever the plan says: anybody gets out."""
         holder = self.holder(wish)
+        if self._allowed(wish):
+            events = self.desk.place(order)
+        elif exits := self._exits(holder, order):
+            order.quantity = exits
+            events = self.desk.place(order)
+        else:
+            events = order.deny(_NOT_ALLOWED)
         traded = order.cumulative_quantity + order.leaves_quantity
         self.held[holder] = self.held.get(holder, ZERO) + order.sign * traded
         return events
@@ -93,6 +101,12 @@ class _Dealer:
     def holder(self, wish: Wish) -> Holder:
         """Who trades."""
         return Holder(self.traders[wish.tenant_id].account_id, wish.strategy_id, wish.symbol)
+
+    def _exits(self, holder: Holder, order: Order) -> Decimal:
+        """The part of an order that reduces what its strategy holds, and what the account holds; the rest would open."""
+        of_strategy = max(-order.sign * self.held.get(holder, ZERO), ZERO)
+        of_account = self.desk.books[holder.account_id].line(order.symbol).reducible(Side(order.side))
+        return min(order.quantity, of_strategy, of_account)
 
     def _allowed(self, wish: Wish) -> bool:
         return self.traders[wish.tenant_id].allowed

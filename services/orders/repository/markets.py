@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.kit.db import Tx
+from libs.schema.exchanges import time_zone_of
 from libs.schema.values import Currency, Symbol, Timeframe
 from services.orders.matching import Bar, PaperVenue
 
-_BAR = "symbol, timeframe, open_time, open, high, low, close"
+_BAR = "symbol, timeframe, open_time, open, high, low, close, volume, backfilled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,19 @@ class Listing:
 
     symbol: Symbol
     currency: Currency | None
+    asset_class: str | None = None
+    time_zone: str | None = None
+    """As its listing says; the symbol's suffix may tell where that says none."""
+
+    @property
+    def day_zone(self) -> str:
+        """Whose midnight ends the exchange's day."""
+        return self.time_zone or time_zone_of(self.symbol)
 
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Which bars: of an instrument, from a moment on, the first `depth` of them, or all when it is None."""
+    """Which bars: of an instrument, from a moment on, all, or the first `depth` of those that have trades."""
 
     symbol: Symbol
     moment: datetime
@@ -47,16 +56,16 @@ async def share(tx: Tx, symbols: Iterable[Symbol]) -> dict[Symbol, Listing]:
     """
     rows = await tx.fetch(
         """
-        SELECT wanted.symbol, wanted.known, wanted.currency,
+        SELECT wanted.symbol, wanted.known, wanted.currency, wanted.asset_class, wanted.time_zone,
                pg_advisory_xact_lock_shared(hashtext('orders.market'), hashtext(wanted.symbol))
         FROM (
-            SELECT symbol, market.symbol IS NOT NULL AS known, market.currency
+            SELECT symbol, market.symbol IS NOT NULL AS known, market.currency, market.asset_class, market.time_zone
             FROM unnest($1::text[]) symbol LEFT JOIN orders.market USING (symbol) ORDER BY hashtext(symbol)
         ) wanted
         """,
         list(symbols),
     )
-    return {symbol: Listing(symbol, currency) for symbol, known, currency, _ in rows if known}
+    return {symbol: Listing(symbol, *said) for symbol, known, *said, _ in rows if known}
 
 
 async def lock(tx: Tx, symbols: Iterable[Symbol]) -> None:
@@ -89,35 +98,63 @@ async def lock_and_share(tx: Tx, locked: Iterable[Symbol], shared: Iterable[Symb
 
 
 async def save_listings(tx: Tx, listings: Iterable[Listing]) -> None:
-    """Take orders for these instruments from now on; a currency once known stays known."""
-    latest = {listing.symbol: listing.currency for listing in listings}
+    """Take orders for these instruments from now on; what is once known of them stays known."""
+    latest = {listing.symbol: listing for listing in listings}
+    rows = [(one.symbol, one.currency, one.asset_class, one.time_zone) for one in latest.values()]
     await tx.fetch(
         """
-        INSERT INTO orders.market (symbol, currency)
-        SELECT new.symbol, new.currency FROM unnest($1::text[], $2::text[]) AS new (symbol, currency)
+        INSERT INTO orders.market (symbol, currency, asset_class, time_zone)
+        SELECT new.* FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                     AS new (symbol, currency, asset_class, time_zone)
         LEFT JOIN orders.market known USING (symbol)
         WHERE known.symbol IS NULL OR new.currency <> coalesce(known.currency, '')
+           OR new.asset_class <> coalesce(known.asset_class, '') OR new.time_zone <> coalesce(known.time_zone, '')
         ORDER BY new.symbol
         ON CONFLICT (symbol) DO UPDATE
-        SET currency = coalesce(excluded.currency, market.currency), updated_at = now()
+        SET currency = coalesce(excluded.currency, market.currency),
+            asset_class = coalesce(excluded.asset_class, market.asset_class),
+            time_zone = coalesce(excluded.time_zone, market.time_zone), updated_at = now()
         """,
-        list(latest),
-        list(latest.values()),
+        *map(list, zip(*rows, strict=True)),
     )
+
+
+async def asset_classes(tx: Tx, symbols: Iterable[Symbol]) -> dict[Symbol, str | None]:
+    """What kind of thing each of these instruments is, None where nobody has said it."""
+    rows = await tx.fetch("SELECT symbol, asset_class FROM orders.market WHERE symbol = ANY($1::text[])", list(symbols))
+    return {row[0]: row[1] for row in rows}
 
 
 async def save_bars(tx: Tx, bars: Sequence[Bar]) -> None:
     """Keep bars; those that are kept already stay as they are."""
-    rows = [(b.symbol, b.timeframe, b.open_time, b.open, b.high, b.low, b.close) for b in bars]
     await tx.fetch(
         f"""
         INSERT INTO orders.bar ({_BAR})
         SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::numeric[], $5::numeric[], $6::numeric[],
-                             $7::numeric[])
+                             $7::numeric[], $8::numeric[], $9::boolean[])
         ON CONFLICT DO NOTHING
         """,
-        *map(list, zip(*rows, strict=True)),
+        *_columns(bars),
     )
+
+
+async def update_bars(tx: Tx, bars: Sequence[Bar]) -> None:
+    """Replace the figures of bars that are kept, one at most of each."""
+    await tx.fetch(
+        f"""
+        UPDATE orders.bar kept
+        SET open = new.open, high = new.high, low = new.low, close = new.close, volume = new.volume
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::numeric[], $5::numeric[], $6::numeric[],
+                    $7::numeric[], $8::numeric[], $9::boolean[]) AS new ({_BAR})
+        WHERE (kept.symbol, kept.timeframe, kept.open_time) = (new.symbol, new.timeframe, new.open_time)
+        """,
+        *_columns(bars),
+    )
+
+
+def _columns(bars: Sequence[Bar]) -> list[list[object]]:
+    rows = [(b.symbol, b.timeframe, b.open_time, *b.prices, b.volume, b.backfilled) for b in bars]
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def bars_around(tx: Tx, venue: PaperVenue, wanted: Iterable[Since]) -> dict[Since, Around]:
@@ -134,6 +171,7 @@ async def bars_around(tx: Tx, venue: PaperVenue, wanted: Iterable[Since]) -> dic
             UNION ALL
             (SELECT true, {_BAR} FROM orders.bar
              WHERE symbol = since.wanted AND timeframe = $5 AND open_time >= since.moment
+               AND NOT backfilled AND (since.depth IS NULL OR volume IS DISTINCT FROM 0)
              ORDER BY open_time LIMIT since.depth)
         ) bar
         """,

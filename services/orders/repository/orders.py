@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,11 +21,12 @@ _ORDER = {
     "side": "text", "order_type": "text", "time_in_force": "text", "quantity": "numeric", "limit_price": "numeric",
     "reference_price": "numeric", "status": "text", "cumulative_quantity": "numeric", "average_price": "numeric",
     "commission": "numeric", "reject_reason": "text", "reject_detail": "text", "strategy_id": "uuid",
-    "signal_id": "uuid", "submitted_at": "timestamptz", "closed_at": "timestamptz", "version": "bigint",
+    "signal_id": "uuid", "day_zone": "text", "submitted_at": "timestamptz", "closed_at": "timestamptz", "version": "bigint",
     "created_at": "timestamptz", "updated_at": "timestamptz",
 }  # fmt: skip
 _CHANGING = (
-    "id", "status", "cumulative_quantity", "average_price", "commission", "closed_at", "version",
+    "id", "status", "cumulative_quantity", "average_price", "commission", "reject_reason", "reject_detail", "closed_at",
+    "version",
 )  # fmt: skip
 _FILL = {
     "id": "uuid", "tenant_id": "uuid", "account_id": "uuid", "order_id": "uuid", "symbol": "text", "side": "text",
@@ -53,10 +54,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """An open order, and for a day order the date of the first bar that it met."""
+    """An open order, and for a day order the open of the first bar that it met."""
 
     order: Order
-    session: date | None
+    first_met: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,14 @@ async def that_may_trade(tx: Tx, venue: PaperVenue, spans: Sequence[Span]) -> li
         SELECT {_COLUMNS}, CASE WHEN o.time_in_force = 'DAY' THEN (
             SELECT min(met.open_time) FROM orders.bar met
             WHERE met.symbol = o.symbol AND met.timeframe = $5 AND met.open_time >= o.submitted_at
+                AND NOT met.backfilled
         ) END AS met_at
         {_MAY_TRADE}
         """,
         *_columns_of(spans),
         venue.timeframe,
     )
-    return [
-        Resting(Order(**{name: row[name] for name in _ORDER}), row["met_at"] and row["met_at"].date()) for row in rows
-    ]
+    return [Resting(Order(**{name: row[name] for name in _ORDER}), row["met_at"]) for row in rows]
 
 
 def _columns_of(spans: Sequence[Span]) -> list[list[object]]:

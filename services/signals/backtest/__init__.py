@@ -3,7 +3,7 @@
 It shares the rules with the stream and nothing else: its fills and its accounts are its own.
 """
 
-from services.signals.backtest.loop import BacktestResult, EquityPoint, Leg, OpenOrder, Trade, run
+from services.signals.backtest.loop import BacktestResult, EquityPoint, Leg, OpenOrder, RefusedOrder, Trade, run
 from services.signals.backtest.metrics import Metrics, measure
 from services.signals.backtest.report import BacktestReport, report
 
@@ -14,6 +14,7 @@ __all__ = [
     "Leg",
     "Metrics",
     "OpenOrder",
+    "RefusedOrder",
     "Trade",
     "measure",
     "report",

@@ -1,25 +1,28 @@
-"""What happens, bar by bar? Signals at a close fill in full at the open of the instrument's next bar.
+"""Runs strategies bar by bar: a signal at a close fills at the instrument's first open at or after it.
 
 Time is the bars' own. A bar covers [open_time, close_time), so a signal at a close precedes a fill at an open of the
-same moment. All bars that close at one moment are taken together: first their pending orders fill at their opens, then
-they mark the positions, then the rules decide, and then the account is worth one point of the equity curve.
+same moment; a bar that opens before the close of the one before (the day of 23 hours among daily bars of 24) fills
+nothing of what was decided at that close. All bars that close at one moment are taken together: first their pending
+orders fill at their opens, sales before purchases, then they mark the positions, then the rules decide, and then the
+account is worth one point of the equity curve.
 
-A fill is never refused: buying power, volume and slippage are not modelled.
+The account is a cash account, as at the paper venue: see `services.signals.backtest.cash`. Slippage is not modelled.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from itertools import pairwise
 
-from libs.schema.values import Side, Symbol, to_cents
+from libs.schema.values import Currency, Side, Symbol
+from services.signals.backtest.cash import Fees, Need, most, set_aside, to_unit
 from services.signals.backtest.figures import Figure, Money
 from services.signals.backtest.holding import Holding
-from services.signals.rules import SIDES, Bar, Decision, Parameters, RuleState, start, step
+from services.signals.rules import Bar, Parameters, RuleState, start, step
 
 ARITHMETIC = Context(prec=60)
 """Wide enough that no product of a price and a quantity is ever rounded."""
@@ -44,6 +47,19 @@ class OpenOrder:
     quantity: Figure
     time: datetime
     """The close at which it was decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOrder:
+    """What a signal asked for and the account could not pay, in part or in full."""
+
+    symbol: Symbol
+    side: Side
+    quantity: Figure
+    time: datetime
+    """The close at which it was decided."""
+    reason: str
+    """A slug: `insufficient-buying-power` when it was decided, `insufficient-cash` when the market opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +96,7 @@ class BacktestResult:
     realised_pnl: Decimal
     unrealised_pnl: Decimal
     fees: Decimal
+    refused_orders: tuple[RefusedOrder, ...] = ()
 
     @property
     def equity(self) -> Decimal:
@@ -87,72 +104,190 @@ class BacktestResult:
         return self.initial_cash + self.realised_pnl + self.unrealised_pnl - self.fees
 
 
+@dataclass(slots=True, eq=False)
+class _Runner:
+    leg: Leg
+    state: RuleState
+    holds: Decimal = _ZERO
+    """What it has traded or has pending, short negative."""
+
+    def decide(self, bar: Bar) -> _Pending | None:
+        """The order for what it wants to hold and does not."""
+        self.state, decision = step(self.leg.parameters, self.state, bar)
+        missing = decision.target_position(self.leg.size) - self.holds if decision else _ZERO
+        return _Pending(self, missing, bar.close, bar.close_time) if missing else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pending:
+    """An order that waits for its first open."""
+
+    runner: _Runner
+    quantity: Decimal
+    """A purchase is positive, a sale negative."""
+    close: Decimal
+    """That it was decided on, which it is reckoned at until then."""
+    time: datetime
+
+    @property
+    def symbol(self) -> Symbol:
+        return self.runner.leg.symbol
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.quantity > 0 else Side.SELL
+
+    def open_order(self) -> OpenOrder:
+        return OpenOrder(self.symbol, self.side, abs(self.quantity), self.time)
+
+    def refused(self, quantity: Decimal, reason: str) -> RefusedOrder:
+        return RefusedOrder(self.symbol, self.side, quantity, self.time, reason)
+
+
 @dataclass(slots=True)
 class _Account:
     initial_cash: Decimal
-    commission_rate: Decimal
+    fees: Fees
+    cash: Decimal = field(init=False)
     holdings: defaultdict[Symbol, Holding] = field(default_factory=lambda: defaultdict(Holding))
+    pending: defaultdict[Symbol, list[_Pending]] = field(default_factory=lambda: defaultdict(list))
     marks: dict[Symbol, Decimal] = field(default_factory=dict)
+    """The last closes."""
+    prices: dict[Symbol, Decimal] = field(default_factory=dict)
+    """Of the last fills."""
+    trades: list[Trade] = field(default_factory=list)
+    refused: list[RefusedOrder] = field(default_factory=list)
     realised: Decimal = _ZERO
-    fees: Decimal = _ZERO
+    paid: Decimal = _ZERO
+    """In fees."""
 
-    def fill(self, order: OpenOrder, bar: Bar) -> Trade:
-        fee = to_cents(order.quantity * bar.open * self.commission_rate)
-        realised = self.holdings[order.symbol].trade(order.side.sign * order.quantity, bar.open)
-        self.fees += fee
+    def __post_init__(self) -> None:
+        self.cash = self.initial_cash
+
+    def place(self, order: _Pending) -> None:
+        """Let an order wait, or refuse it because it could lead to more exposure than the account is worth."""
+        before = self._set_aside()
+        self.pending[order.symbol].append(order)
+        needed = self._set_aside() - before
+        if needed > 0 and needed > self._unexposed() - before:
+            self.pending[order.symbol].remove(order)
+            self.refused.append(order.refused(abs(order.quantity), "insufficient-buying-power"))
+            return
+        order.runner.holds += order.quantity
+
+    def fill(self, order: _Pending, bar: Bar) -> None:
+        """Trade what the cash pays for, and refuse the rest."""
+        price, sign = bar.open, order.side.sign
+        quantity = self._payable(order, price)
+        self.pending[order.symbol].remove(order)
+        if rest := abs(order.quantity) - quantity:
+            order.runner.holds -= sign * rest
+            self.refused.append(order.refused(rest, "insufficient-cash"))
+        if not quantity:
+            return
+        fee = self.fees.on(quantity * price)
+        realised = self.holdings[order.symbol].trade(sign * quantity, price)
+        self.cash -= sign * to_unit(quantity * price) + fee
+        self.prices[order.symbol] = price
         self.realised += realised or _ZERO
-        return Trade(order.symbol, order.side, order.quantity, bar.open, fee, bar.open_time, realised)
+        self.paid += fee
+        self.trades.append(Trade(order.symbol, order.side, quantity, price, fee, bar.open_time, realised))
 
     def unrealised(self) -> Decimal:
         return sum((held.unrealised(self.marks[symbol]) for symbol, held in self.holdings.items()), _ZERO)
 
     def equity(self) -> Decimal:
-        return self.initial_cash + self.realised + self.unrealised() - self.fees
+        return self.initial_cash + self.realised + self.unrealised() - self.paid
 
+    def _payable(self, order: _Pending, price: Decimal) -> Decimal:
+        quantity, held = abs(order.quantity), self.holdings[order.symbol].quantity
+        if order.side is Side.SELL:
+            return quantity if self.cash + to_unit(quantity * price) >= self.fees.on(quantity * price) else _ZERO
+        own = self._set_aside() - self._set_aside(without=order)
+        free = self._free_after(order, price)
+        covers = most(min(quantity, max(-held, _ZERO)), price, self.cash, self.fees)
+        return max(covers, most(quantity, price, min(self.cash, max(own, free)), self.fees))
 
-@dataclass(slots=True)
-class _Runner:
-    leg: Leg
-    state: RuleState
+    def _free_after(self, order: _Pending, price: Decimal) -> Decimal:
+        """The cash less what shorts and other orders need when this order has traded in full."""
+        held = {symbol: one.quantity for symbol, one in self.holdings.items()}
+        held[order.symbol] += order.quantity
+        shorts = sum(
+            (to_unit(-quantity * (self.prices | {order.symbol: price})[symbol])
+             for symbol, quantity in held.items() if quantity < 0),
+            _ZERO,
+        )  # fmt: skip
+        return self.cash - 2 * shorts - set_aside(self._needs(held, without=order), self.fees)
 
-    def decide(self, bar: Bar) -> OpenOrder | None:
-        self.state, decision = step(self.leg.parameters, self.state, bar)
-        return _order(self.leg, decision) if decision else None
+    def _unexposed(self) -> Decimal:
+        """What the account is worth, less what its positions are: each long counts once and off again, a short twice."""
+        shorts = ((-held.quantity, symbol) for symbol, held in self.holdings.items() if held.quantity < 0)
+        return self.cash - 2 * sum((to_unit(short * self.marks[symbol]) for short, symbol in shorts), _ZERO)
+
+    def _set_aside(self, without: _Pending | None = None) -> Decimal:
+        held = {symbol: one.quantity for symbol, one in self.holdings.items()}
+        return set_aside(self._needs(held, without), self.fees)
+
+    def _needs(self, held: Mapping[Symbol, Decimal], without: _Pending | None) -> Iterator[Need]:
+        for symbol, orders in self.pending.items():
+            pending = tuple((one.quantity, one.close) for one in orders if one is not without)
+            yield Need(held.get(symbol, _ZERO), pending)
 
 
 def run(
-    legs: Sequence[Leg], bars: Mapping[Symbol, Sequence[Bar]], initial_cash: Decimal, commission_rate: Decimal
+    legs: Sequence[Leg],
+    bars: Mapping[Symbol, Sequence[Bar]],
+    initial_cash: Decimal,
+    commission_rate: Decimal,
+    currency: Currency = "USD",
+    without_volume: Collection[Symbol] = (),
 ) -> BacktestResult:
     """Trade all legs on one account, from the first bar with no history to the last.
 
-    Raises ValueError when there is no cash, or when an instrument has no bars or not in the order of their time.
+    `without_volume` are instruments whose market reports none; of others, bars without volume trade nothing. Raises
+    ValueError when there is no cash, or when an instrument has no bars or not in the order of their time.
     """
     if initial_cash <= 0:
         msg = "a backtest starts with cash"
         raise ValueError(msg)
-    account = _Account(initial_cash, commission_rate)
+    account = _Account(initial_cash, Fees(commission_rate, currency))
     runners: defaultdict[Symbol, list[_Runner]] = defaultdict(list)
     for leg in legs:
         runners[leg.symbol].append(_Runner(leg, start(leg.parameters)))
-    pending: dict[Symbol, list[OpenOrder]] = {symbol: [] for symbol in runners}
-    trades: list[Trade] = []
     curve: list[EquityPoint] = []
     with localcontext(ARITHMETIC):
         for close_time, closing in _by_close({symbol: bars.get(symbol, ()) for symbol in sorted(runners)}):
-            for bar in closing:
-                trades += [account.fill(order, bar) for order in pending[bar.symbol]]
-                account.marks[bar.symbol] = bar.close
-                pending[bar.symbol] = [order for runner in runners[bar.symbol] if (order := runner.decide(bar))]
+            for order, bar in _meeting(account.pending, closing, without_volume):
+                account.fill(order, bar)
+            account.marks |= {bar.symbol: bar.close for bar in closing}
+            for wanted in [runner.decide(bar) for bar in closing for runner in runners[bar.symbol]]:
+                if wanted is not None:
+                    account.place(wanted)
             curve.append(EquityPoint(close_time, account.equity()))
         return BacktestResult(
             initial_cash=initial_cash,
-            trades=tuple(trades),
+            trades=tuple(account.trades),
             equity_curve=tuple(curve),
-            open_orders=tuple(order for orders in pending.values() for order in orders),
+            open_orders=tuple(order.open_order() for orders in account.pending.values() for order in orders),
             realised_pnl=account.realised,
             unrealised_pnl=account.unrealised(),
-            fees=account.fees,
+            fees=account.paid,
+            refused_orders=tuple(account.refused),
         )
+
+
+def _meeting(
+    pending: Mapping[Symbol, Sequence[_Pending]], closing: Sequence[Bar], without_volume: Collection[Symbol]
+) -> list[tuple[_Pending, Bar]]:
+    """The orders that bars fill: decided by their open, and something was traded. Of one open, sales come first."""
+    met = [
+        (order, bar)
+        for bar in closing
+        if bar.volume or bar.symbol in without_volume
+        for order in pending.get(bar.symbol, ())
+        if order.time <= bar.open_time
+    ]
+    return sorted(met, key=lambda one: (one[1].open_time, one[0].side.sign, one[0].time))
 
 
 def _by_close(bars: Mapping[Symbol, Sequence[Bar]]) -> Iterator[tuple[datetime, list[Bar]]]:
@@ -168,8 +303,3 @@ def _by_close(bars: Mapping[Symbol, Sequence[Bar]]) -> Iterator[tuple[datetime, 
         for bar in series:
             moments[bar.close_time].append(bar)
     yield from sorted(moments.items())
-
-
-def _order(leg: Leg, decision: Decision) -> OpenOrder:
-    side = SIDES[decision.signal_type]
-    return OpenOrder(leg.symbol, side, decision.quantity(leg.size), decision.decided_at)

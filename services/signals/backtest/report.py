@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.signals.backtest.figures import Money
-from services.signals.backtest.loop import BacktestResult, OpenOrder, Trade
+from services.signals.backtest.loop import BacktestResult, OpenOrder, RefusedOrder, Trade
 from services.signals.backtest.metrics import Metrics, measure
 
 
@@ -22,6 +22,8 @@ class BacktestReport:
     fees: Money
     equity: Money
     """At the last close."""
+    refused_orders: tuple[RefusedOrder, ...] = ()
+    """What the account could not pay."""
 
 
 def report(result: BacktestResult) -> BacktestReport:
@@ -34,4 +36,5 @@ def report(result: BacktestResult) -> BacktestReport:
         unrealised_pnl=result.unrealised_pnl,
         fees=result.fees,
         equity=result.equity,
+        refused_orders=result.refused_orders,
     )

@@ -5,10 +5,10 @@ after it is resumed, as if the bars between had never been. History that is impo
 nothing: it is for a strategy that has not seen newer bars yet. Neither pausing nor deleting closes what it holds.
 """
 
-from services.signals.model.backtest import Backtest, BarRow
+from services.signals.model.backtest import Backtest, BarRow, Instrument
 from services.signals.model.metadata import Base
 from services.signals.model.signal import ClosedBar, LiveStrategy, Signal
-from services.signals.model.strategy import Entitlements, Strategy, StrategyDraft
+from services.signals.model.strategy import Entitlements, Strategy, StrategyDraft, ToldEntitlements
 
 __all__ = [
     "Backtest",
@@ -16,8 +16,10 @@ __all__ = [
     "Base",
     "ClosedBar",
     "Entitlements",
+    "Instrument",
     "LiveStrategy",
     "Signal",
     "Strategy",
     "StrategyDraft",
+    "ToldEntitlements",
 ]

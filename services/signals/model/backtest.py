@@ -10,6 +10,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from libs.kit.model import Moment, Money, TenantOwned
+from libs.schema.exchanges import reports_volume
 from libs.schema.signals import BacktestCompleted
 from libs.schema.values import Timeframe
 from services.signals.backtest import BacktestReport
@@ -44,6 +45,21 @@ class BarRow(Base):
             self.close,
             self.volume,
         )
+
+
+class Instrument(Base):
+    """What market data says of an instrument, as far as backtests go by it; it belongs to everybody."""
+
+    __tablename__ = "instrument"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str]
+    asset_class: Mapped[str]
+
+    @property
+    def reports_volume(self) -> bool:
+        """Whether a bar without volume says that nothing was traded."""
+        return reports_volume(self.symbol, self.asset_class)
 
 
 class Backtest(TenantOwned, Base):

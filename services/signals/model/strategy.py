@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from libs.kit.errors import Conflict, Forbidden
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment, Money, TenantOwned
+from libs.schema.event import Cause
 from libs.schema.signals import StrategyChanged, StrategyStatus
 from libs.schema.values import Symbol, Timeframe
 from services.signals.model.json_column import JsonOf
@@ -30,6 +31,8 @@ TRANSITIONS: Mapping[StrategyStatus, frozenset[StrategyStatus]] = MappingProxyTy
     }
 )
 """What a strategy's status may become."""
+LIMIT_REACHED = "strategy-limit-reached"
+"""Why a plan refuses a strategy, or pauses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ class Strategy(TenantOwned, Base):
         self.status = status
         return self.changed(at)
 
+    def pause_for_plan(self, at: datetime) -> list[StrategyChanged]:
+        """Pause what the plan does not allow any more. Raises Conflict when the strategy is not at work."""
+        return [changed.model_copy(update={"reason": LIMIT_REACHED}) for changed in self.move_to(_PAUSED, at)]
+
     def changed(self, at: datetime) -> list[StrategyChanged]:
         """Tell how the strategy stands."""
         return [
@@ -128,5 +135,34 @@ class Entitlements(Base):
             raise Forbidden(
                 f"the plan {self.plan} allows {self.max_strategies} strategies and this workspace has {strategies}: "
                 "delete one or change the plan",
-                slug="strategy-limit-reached",
+                slug=LIMIT_REACHED,
             )
+
+    def allow_one_more_at_work(self, active: int) -> None:
+        """Raises Forbidden when as many strategies are at work as the plan allows."""
+        if active >= self.max_strategies:
+            raise Forbidden(
+                f"the plan {self.plan} allows {self.max_strategies} strategies and {active} are at work: "
+                "pause one or change the plan",
+                slug=LIMIT_REACHED,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ToldEntitlements:
+    """What a workspace may do, and the event that said so."""
+
+    entitlements: Entitlements
+    at: datetime
+    cause: Cause
+    """What to give to all that follows from it."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The workspace."""
+        return self.entitlements.tenant_id
+
+    @property
+    def sequence(self) -> int:
+        """Of the event."""
+        return self.entitlements.sequence

@@ -76,7 +76,7 @@ def _leave(channel: Donchian, stance: Stance, close: Decimal) -> Want | None:
 
 
 def _breakout(stance: Stance, distance: Decimal, channel: Donchian) -> Want:
-    """Strength is the distance from the channel in channel widths; a channel without width gives full strength."""
+    """Strength is the distance from the channel in channel widths; a channel without width is no measure, and gives none."""
     upper, lower = max(channel.highs), min(channel.lows)
-    strength = distance / (upper - lower) if upper > lower else Decimal(1)
+    strength = distance / (upper - lower) if upper > lower else Decimal(0)
     return Want(stance, strength, {"upper": upper, "lower": lower})

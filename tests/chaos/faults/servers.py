@@ -13,6 +13,7 @@ from fillstream.embedded.postgres import StopMode
 from tests.chaos.fault import Faults, PromiseBroken, Wanted
 from tests.chaos.servers import Layout, one_of_each
 from tests.chaos.site import Site
+from tests.world import PATIENCE_SECONDS
 
 _MOST_SLOTS = 1_000
 _EXHAUSTED_SECONDS = 6.0
@@ -115,7 +116,7 @@ class ExhaustConnections:
 
 
 async def _connect(held: AsyncExitStack, url: str) -> asyncpg.Connection[asyncpg.Record]:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_SECONDS)
     held.push_async_callback(connection.close)
     return connection
 

@@ -10,20 +10,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import psutil
 import pytest
 
+from libs.kit.background.answering import NICENESS
 from libs.kit.background.pool import Helpers
 from libs.kit.background.process import Helper, HelperLost
+from tests.world import PATIENCE_SECONDS
 
 SHORTLY = 0.3
 
 
 def stand_still_until(there: Callable[[], bool]) -> bool:
     """Whether something comes to be while nobody can ask or read."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_SECONDS
     while not there() and time.monotonic() < until:
         time.sleep(0.01)
     return there()
@@ -47,9 +50,35 @@ async def test_what_a_function_raises_is_raised_and_the_helper_goes_on(helpers: 
     assert await helpers.run(os.getpid) == before
 
 
-async def test_another_process_works_and_lets_all_others_go_first(helpers: Helpers) -> None:
-    assert await helpers.run(os.getpid) != os.getpid()
-    assert await helpers.run(os.getpriority, os.PRIO_PROCESS, 0) == 19
+async def test_another_process_works_and_lets_others_go_first_after_its_first_answer() -> None:
+    helper = Helper()
+
+    first, then = [await helper.ask(os.getpriority, os.PRIO_PROCESS, 0) for _ in range(2)]
+    helper.end()
+
+    assert helper.pid != os.getpid()
+    assert first() == os.getpriority(os.PRIO_PROCESS, 0)
+    assert then() > first()
+
+
+def test_a_helper_is_never_above_whoever_started_it() -> None:
+    script = "import os; from libs.kit.background.answering import let_others_go_first; let_others_go_first(); print(os.nice(0))"
+    command = ["nice", "-n", "12", sys.executable, "-c", script]
+
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "12\n"
+
+
+def share(niceness: int, rivals: int) -> Fraction:
+    """The part of a core that a process gets which so many of no niceness want as well (setpriority(2), sched(7))."""
+    weight = 1024 / Fraction(5, 4) ** niceness
+    return weight / (weight + 1024 * rivals)
+
+
+def test_a_hash_is_done_in_time_on_a_core_that_two_others_want() -> None:
+    hash_seconds = Fraction(1, 5)
+
+    assert hash_seconds / share(NICENESS, rivals=2) < 2
+    assert hash_seconds / share(19, rivals=1) > 10, "what the least priority would take"
 
 
 async def test_a_helper_learns_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +181,7 @@ def test_a_helper_ends_with_its_process_however_that_ends() -> None:
         helper = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
 
-    assert helper.wait(10) is None
+    assert helper.wait(PATIENCE_SECONDS) is None
 
 
 async def test_what_can_not_be_sent_ends_nobody_elses_work(helpers: Helpers) -> None:
@@ -163,5 +192,5 @@ async def test_what_can_not_be_sent_ends_nobody_elses_work(helpers: Helpers) -> 
     with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
         await helpers.run(lambda: None)
 
-    await asyncio.wait_for(working, 10)
+    await asyncio.wait_for(working, PATIENCE_SECONDS)
     assert await helpers.run(os.getpid) == before

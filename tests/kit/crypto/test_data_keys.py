@@ -17,6 +17,7 @@ from libs.kit.db import Database
 from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
 from tests.kit.probe import Admin
+from tests.world import until_blocked
 
 PLACE = Place("secret", "word", uuid7())
 
@@ -109,11 +110,13 @@ async def test_shredding_one_workspace_leaves_the_others_alone(
     assert await open_(db, safe, neighbour, sealed) == b"hush"
 
 
-async def test_shredding_waits_for_those_who_are_writing(db: Database, safe: Encryption, tenant: UUID) -> None:
+async def test_shredding_waits_for_those_who_are_writing(
+    db: Database, safe: Encryption, tenant: UUID, admin: Admin
+) -> None:
     async with db.transaction(tenant) as tx:
         ring = await safe.keyring(tx, tenant)
         shredding = asyncio.create_task(_shred(db, safe, tenant))
-        await asyncio.wait({shredding}, timeout=0.3)
+        await until_blocked(admin.fetch)
         assert not shredding.done()
         sealed = ring.seal(b"hush", PLACE)
     await shredding

@@ -14,6 +14,7 @@ from libs.kit.crypto.in_time import InTime
 from libs.kit.crypto.key_encryption import Binding, KeyServiceAway, WrappedKey
 from libs.kit.crypto.threads import key_threads
 from libs.kit.ids import uuid7
+from tests.world import eventually
 
 KEY = os.urandom(32)
 BINDING = Binding("auth", uuid7(), str(uuid7()))
@@ -55,12 +56,15 @@ async def test_no_more_threads_wait_for_a_service_than_are_meant_to() -> None:
 
     def work() -> None:
         busy.append(1)
-        let_go.wait(10)
+        let_go.wait()
+
+    async def two_are_busy() -> None:
+        assert len(busy) == 2
 
     with key_threads(2) as threads:
         asking = [asyncio.create_task(threads.run(work)) for _ in range(9)]
-        await asyncio.wait(asking, timeout=0.2)
-        assert len(busy) == 2
+        # All nine have asked by then: they began before anybody could be busy.
+        await eventually(two_are_busy)
         for one in asking:
             one.cancel()
         await asyncio.wait(asking)

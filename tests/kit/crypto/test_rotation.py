@@ -22,7 +22,7 @@ from libs.kit.ids import uuid7
 from libs.kit.settings import Settings
 from tests.kit.probe import Admin, Base, Secret
 from tests.kit.test_kills import killed
-from tests.world import eventually
+from tests.world import eventually, until_blocked
 
 BATCH = 50
 
@@ -221,13 +221,13 @@ async def test_a_rotation_that_is_run_again_makes_no_second_key(
 
 
 async def test_the_old_key_stays_as_long_as_somebody_may_still_write_with_it(
-    db: Database, safe: Encryption, rotation: Rotation, tenant: UUID
+    db: Database, safe: Encryption, rotation: Rotation, tenant: UUID, admin: Admin
 ) -> None:
     await hide(db, safe, tenant, 2)
     async with db.transaction(tenant) as tx:
         ring = await safe.keyring(tx, tenant)
         rotating = asyncio.create_task(renew(rotation, tenant))
-        await asyncio.wait({rotating}, timeout=0.3)
+        await until_blocked(admin.fetch)
         tx.add(a_secret(ring, 2))
         await tx.flush()
         assert not rotating.done()

@@ -143,15 +143,19 @@ _OVERDUE = """
     SELECT o.id, o.status, o.order_type, o.time_in_force, met.open_time
     FROM orders."order" o JOIN orders.account a ON a.id = o.account_id AND a.broker = 'paper'
     CROSS JOIN LATERAL (
-        SELECT date_trunc('day', min(open_time), 'UTC') + interval '1 day' AS session_end FROM orders.bar
-        WHERE symbol = o.symbol AND open_time >= o.submitted_at
+        SELECT greatest(
+            (date_trunc('day', min(open_time) AT TIME ZONE zone) + interval '1 day') AT TIME ZONE zone,
+            min(open_time + timeframe::interval)) AS session_end
+        FROM orders.bar, (SELECT coalesce(o.day_zone, 'UTC') AS zone) exchange
+        WHERE symbol = o.symbol AND open_time >= o.submitted_at GROUP BY zone
     ) first
     CROSS JOIN LATERAL (
         SELECT open_time FROM orders.bar b
         WHERE b.symbol = o.symbol AND b.open_time >= o.submitted_at AND (
-            o.order_type = 'MARKET'
-            OR (o.time_in_force = 'DAY' AND b.open_time + b.timeframe::interval >= session_end)
-            OR (o.side = 'BUY' AND b.low <= o.limit_price) OR (o.side = 'SELL' AND b.high >= o.limit_price))
+            (o.time_in_force = 'DAY' AND b.open_time + b.timeframe::interval >= session_end)
+            OR b.volume IS DISTINCT FROM 0 AND (
+                o.order_type = 'MARKET'
+                OR (o.side = 'BUY' AND b.low <= o.limit_price) OR (o.side = 'SELL' AND b.high >= o.limit_price)))
         ORDER BY open_time LIMIT 1
     ) met
     WHERE o.closed_at IS NULL
@@ -185,6 +189,8 @@ _WANTED = """
     FROM wanted w LEFT JOIN orders."order" o
         ON (o.account_id, o.strategy_id, o.symbol) = (w.account_id, w.strategy_id, w.symbol)
     WHERE w.created_at < w.handled_at
+      AND EXISTS (SELECT FROM orders.entitlement JOIN orders.account a USING (tenant_id)
+                  WHERE a.id = w.account_id AND entitlement.auto_trading)
     GROUP BY 1, 2, 3, 4
     HAVING coalesce(bool_and(o.status IN ('FILLED', 'DENIED')), true)
        AND NOT coalesce(bool_or(o.status = 'DENIED' AND o.signal_id = w.signal_id), false)
@@ -193,7 +199,7 @@ _WANTED = """
 
 
 async def strategies_hold_what_they_last_wanted(evidence: Evidence) -> list[str]:
-    """Unless an order was denied, withdrawn or waits, a strategy that trades holds what its last signal asked for."""
+    """Unless an order was denied, withdrawn or waits, a strategy that may trade holds what its last signal asked for."""
     skipped = evidence.discarded("orders")
     return [
         f"strategy {strategy} wanted {target} by {event_id} and holds {held} in account {account}"

@@ -11,6 +11,7 @@ from tests.proof.invariants.evidence import Evidence
 from tests.proof.invariants.ledger import EXACT, UNIT, ZERO, Account, after, fills, first_cash
 from tests.proof.invariants.violation import Invariant
 
+# The scenarios trade in dollars alone.
 _CENT = Decimal("0.01")
 
 

@@ -11,6 +11,7 @@ from libs.kit.kafka import admin, offsets_reader
 from tests.proof.invariants.evidence import Evidence
 from tests.proof.invariants.topics import partitions_of
 from tests.proof.invariants.violation import Invariant, Violation
+from tests.world import PATIENCE_SECONDS
 
 
 async def outboxes_are_empty(evidence: Evidence) -> list[str]:
@@ -45,7 +46,7 @@ async def _ends(evidence: Evidence) -> dict[TopicPartition, int]:
 async def unready(urls: Iterable[str]) -> list[Violation]:
     """Which of the processes at these addresses does not say at `/readyz` that it is ready?"""
     found = []
-    async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         for url in urls:
             why = await _why_unready(client, f"{url.rstrip('/')}/readyz")
             found += [] if why is None else [Violation("every_process_is_ready", f"{url}: {why}")]
