@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fillstream.contexts import Context
+from fillstream.documentation import documentation
 from fillstream.openapi import merged_document
 from libs.kit.db import Database
 from libs.kit.health import Probe
@@ -64,13 +63,9 @@ def _own_app(contexts: Sequence[Context], health: APIRouter) -> FastAPI:
         """Every service's routes in one document."""
         return document
 
-    @router.get("/docs")
-    async def docs() -> HTMLResponse:
-        """The interactive documentation."""
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Fillstream")
-
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(router)
+    app.include_router(documentation())
     app.include_router(health)
 
     @app.exception_handler(404)
