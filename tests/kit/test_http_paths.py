@@ -86,7 +86,7 @@ async def test_a_name_with_a_slash_is_checked_like_others(client: AsyncClient) -
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "name")
 
 
-@given(st.lists(st.text(), min_size=1, max_size=4))
+@given(st.lists(st.text(st.sampled_from("%2Ff5/.aé€")) | st.text(), min_size=1, max_size=4))
 def test_segments_are_told_apart_and_read_back_whatever_they_hold(names: list[str]) -> None:
     raw = "/".join(quote(name, safe="") for name in names)
     path = path_of({"raw_path": raw.encode()})
