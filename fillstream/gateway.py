@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fillstream.contexts import Context
+from fillstream.documentation import documentation
 from fillstream.openapi import merged_document
 from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.http.app import operations
+from libs.kit.http.paths import leads_upwards, path_of
 from libs.kit.http.problems import problem_response
 
 
 def prefix_of(path: str) -> str:
-    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`; nothing for one that leads upwards."""
-    segments = path.split("/")
-    return "" if {".", ".."} & set(segments) else "/" + "/".join(segments[1:3])
+    """What a path is routed by: `/v1/orders` of `/v1/orders/{order_id}/cancel`."""
+    return "/" + "/".join(path.split("/")[1:3])
 
 
 def prefixes(context: Context) -> list[str]:
@@ -39,7 +38,8 @@ class Gateway:
         """Route one request; what belongs to no service is answered by the gateway itself."""
         if scope["type"] != "http":
             return
-        app = self._backends.get(prefix_of(scope["path"]), self._own)
+        path = path_of(scope)
+        app = self._own if leads_upwards(path) else self._backends.get(prefix_of(path), self._own)
         await app(scope, receive, send)
 
 
@@ -63,13 +63,9 @@ def _own_app(contexts: Sequence[Context], health: APIRouter) -> FastAPI:
         """Every service's routes in one document."""
         return document
 
-    @router.get("/docs")
-    async def docs() -> HTMLResponse:
-        """The interactive documentation."""
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="Fillstream")
-
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(router)
+    app.include_router(documentation())
     app.include_router(health)
 
     @app.exception_handler(404)

@@ -110,7 +110,8 @@ def _public(routes: list[Json]) -> Json:
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
-        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        # Part of a name, such as that of the instrument BTC/USDT: services take paths apart by the others alone.
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "common_http_protocol_options": {"idle_timeout": "300s", "headers_with_underscores_action": "REJECT_REQUEST"},
         "request_headers_timeout": "10s",
         "request_timeout": _SECONDS,

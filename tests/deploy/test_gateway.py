@@ -79,7 +79,8 @@ class Gateway:
 
 async def echo(request: Request) -> Response:
     service = request.app.state.services[request.scope["server"][1]]
-    return JSONResponse({"service": service, "path": request.url.path, "query": request.url.query})
+    path = request.scope["raw_path"].decode()
+    return JSONResponse({"service": service, "raw_path": path, "query": request.url.query})
 
 
 async def words(request: Request) -> Response:
@@ -185,7 +186,7 @@ async def test_every_path_goes_to_the_service_that_serves_it(gateway: Gateway) -
     for path, owner in wanted:
         answer = await gateway.public.get(path, params={"limit": "1"})
 
-        assert (answer.status_code, answer.json()) == (200, {"service": owner, "path": path, "query": "limit=1"})
+        assert (answer.status_code, answer.json()) == (200, {"service": owner, "raw_path": path, "query": "limit=1"})
     assert {owner for _, owner in wanted} == {*names(), LOGINS} - {DEAD}
     assert {path for path, owner in wanted if owner == LOGINS} == set(STORMY)
 
@@ -205,10 +206,21 @@ async def test_what_is_not_public_is_unknown(gateway: Gateway, path: str) -> Non
     }  # fmt: skip
 
 
-async def test_escaped_slashes_are_refused(gateway: Gateway) -> None:
-    answer = await gateway.public.get("/v1/orders%2f..%2f..%2freadyz")
+@pytest.mark.parametrize(
+    "symbol", ["BTC%2FUSDT", "BTC%2fUSDT", "BTC%252FUSDT", "%2F..%2F..%2Freadyz", "..%2F..%2Freadyz"]
+)
+async def test_an_escaped_slash_stays_escaped_and_leads_to_no_other_service(gateway: Gateway, symbol: str) -> None:
+    path = f"/v1/instruments/{symbol}"
+    answer = await gateway.public.get(path)
 
-    assert (answer.status_code, answer.json()["status"]) == (400, 400)
+    assert (answer.status_code, answer.json()) == (200, {"service": "marketdata", "raw_path": path, "query": ""})
+
+
+async def test_an_escaped_slash_ends_no_prefix(gateway: Gateway) -> None:
+    for path in ("/v1/orders%2f..%2f..%2freadyz", "/v1%2Forders", "/v1/auth%2Flogin", "/v1/instruments%2FA"):
+        answer = await gateway.public.get(path)
+
+        assert (answer.status_code, answer.json()["detail"]) == (404, "no service has this path")
 
 
 async def test_a_service_that_is_away_is_a_problem_of_503(gateway: Gateway) -> None:

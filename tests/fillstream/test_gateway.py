@@ -35,7 +35,8 @@ def echo(name: str) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = {"owner": name, "method": request.method, "path": request.url.path, "query": request.url.query}
+        path = scope["raw_path"].decode()
+        body = {"owner": name, "method": request.method, "raw_path": path, "query": request.url.query}
         await JSONResponse(body)(scope, receive, send)
 
     return app
@@ -59,7 +60,7 @@ async def test_every_route_reaches_the_service_that_owns_it(client: AsyncClient)
     for method, path, owner in ROUTES:
         asked = re.sub(r"\{[^}]*\}", "42", path)
         answer = (await client.request(method, asked, params={"limit": "5"})).json()
-        assert answer == {"owner": owner, "method": method, "path": asked, "query": "limit=5"}
+        assert answer == {"owner": owner, "method": method, "raw_path": asked, "query": "limit=5"}
 
 
 def test_no_two_services_have_the_same_prefix() -> None:
@@ -67,6 +68,12 @@ def test_no_two_services_have_the_same_prefix() -> None:
     for _, path, owner in ROUTES:
         owners.setdefault("/".join(path.split("/")[:3]), set()).add(owner)
     assert all(len(found) == 1 for found in owners.values())
+
+
+async def test_a_symbol_with_a_slash_reaches_its_service_as_it_was_written(client: AsyncClient) -> None:
+    for path, owner in (("/v1/instruments/BTC%2FUSDT", "marketdata"), ("/v1/positions/BTC%2FUSDT", "portfolio")):
+        answer = (await client.get(path)).json()
+        assert (answer["owner"], answer["raw_path"]) == (owner, path)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,10 @@ def test_no_two_services_have_the_same_prefix() -> None:
         "/v1/ordersandmore",
         "/orders",
         "/v1/orders%2F..%2F..%2Fmetrics",
+        "/v1/orders/..%2F..%2Fmetrics",
+        "/v1/orders/x%2F..%2F..%2Fbars",
+        "/v1%2Forders",
+        "/v1%2Forders/x",
         "/v1/orders/%2e%2e/bars",
     ],
 )

@@ -31,7 +31,7 @@ class Backend:
 
     async def echo(self, request: Request) -> Response:
         body = {
-            "method": request.method, "path": request.scope["path"], "query": request.url.query,
+            "method": request.method, "path": request.scope["path"], "raw_path": request.scope["raw_path"].decode(), "query": request.url.query,
             "headers": sorted([name, value] for name, value in request.headers.items() if name.startswith("x-t")),
             "body": (await request.body()).decode(),
             "forwarded_for": ", ".join(request.headers.getlist("x-forwarded-for")),
@@ -88,6 +88,7 @@ async def test_a_request_and_its_answer_are_passed_on_as_they_are(client: AsyncC
     assert answer.json() == {
         "method": method,
         "path": "/v1/a b",
+        "raw_path": "/v1/a%20b",
         "query": "c=%2F&c=2",
         "headers": [["x-twice", "1"], ["x-twice", "2"]],
         "body": "é" * 1_000,
@@ -108,10 +109,12 @@ async def test_a_header_that_comes_twice_stays_two(client: AsyncClient) -> None:
     assert len(answer.headers.get_list("content-length")) == 1
 
 
-@pytest.mark.parametrize("path", ["/v1/bars%2F..%2Forders", "/v1/bars%3Flimit=1", "/v1/bars%23x", "/v1/%25%2Fa"])
+@pytest.mark.parametrize(
+    "path", ["/v1/bars%2F..%2Forders", "/v1/bars%3Flimit=1", "/v1/bars%23x", "/v1/%25%2Fa", "/v1/positions/BTC%2FUSDT"]
+)
 async def test_what_is_escaped_in_a_path_stays_escaped(client: AsyncClient, path: str) -> None:
     answer = (await client.get(f"{path}?c=1")).json()
-    assert (answer["path"], answer["query"]) == (unquote(path), "c=1")
+    assert (answer["path"], answer["raw_path"], answer["query"]) == (unquote(path), path, "c=1")
 
 
 async def test_the_head_of_an_answer_has_no_body(client: AsyncClient) -> None:

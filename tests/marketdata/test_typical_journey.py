@@ -37,6 +37,14 @@ async def test_an_instrument_is_listed_once(feed: AsyncClient, world: World) -> 
     assert [e.event.symbol for e in await world.expect(InstrumentListed, 1)] == ["AAPL"]
 
 
+async def test_an_instrument_with_a_slash_is_asked_for_escaped(feed: AsyncClient) -> None:
+    await feed.post("/v1/instruments", json={"symbol": "BTC/USDT", "name": "Bitcoin"})
+
+    answer = await feed.get("/v1/instruments/BTC%2FUSDT")
+
+    assert (answer.status_code, answer.json()["symbol"]) == (200, "BTC/USDT")
+
+
 async def test_bars_are_read_in_pages_in_the_order_of_their_times(feed: AsyncClient) -> None:
     await feed.post("/v1/bars", json={"bars": [a_bar(day) for day in (3, 1, 5, 2, 4)]})
 

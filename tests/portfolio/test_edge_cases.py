@@ -217,6 +217,13 @@ async def test_a_bad_parameter_is_named(desk: Desk) -> None:
     assert {path: answer.json()["errors"][0]["pointer"] for path, answer in answers.items()} == pointers
 
 
+async def test_a_symbol_with_a_slash_is_asked_for_escaped(desk: Desk) -> None:
+    await desk.receives(a_fill(desk.account_id, 1, Side.BUY, "2", "100", symbol="BTC/USDT"))
+    assert (await desk.get("/v1/positions/BTC%2FUSDT"))["symbol"] == "BTC/USDT"
+    assert (await desk.client.get("/v1/positions/BTC/USDT")).status_code == 404
+    assert (await desk.client.get("/v1/positions/BTC%252FUSDT")).status_code == 422
+
+
 async def test_a_position_never_held_is_not_found(desk: Desk) -> None:
     assert (await desk.client.get("/v1/positions/MSFT")).status_code == 404
 

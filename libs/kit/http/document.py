@@ -32,6 +32,7 @@ _PROBLEMS: Mapping[int, str] = MappingProxyType(
 _LIMITED = "429"
 _A_PROBLEM: Document = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
 _TOO_OFTEN = "Too many requests of this kind; `Retry-After` says when to come back"
+_ESCAPED = "Percent-encoded, its slashes too (`%2F`)"
 _HEADERS: Mapping[str, Document] = MappingProxyType(
     {
         "X-Correlation-Id": {
@@ -144,9 +145,11 @@ def _tell_answers(operation: Document) -> None:
 
 
 def _tell_parameters(operation: Document) -> None:
-    """A parameter is left out or has a value: there is no null in a URL or a header."""
+    """A parameter is left out or has a value: there is no null in a URL or a header. A name in a path is escaped."""
     for parameter in operation.get("parameters", []):
         schema = parameter["schema"]
+        if parameter["in"] == "path" and schema.get("type") == "string" and "format" not in schema:
+            parameter.setdefault("description", _ESCAPED)
         some = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
         if len(some) == 1:
             del schema["anyOf"]

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from libs.kit.db import Database, Tx
 from libs.kit.errors import Invalid
+from libs.kit.http.paths import path_of
 from libs.kit.security import Caller
 from libs.schema.event import Cause
 
@@ -63,7 +64,7 @@ async def once(
 
 
 async def _digest(request: Request, caller: Caller) -> bytes:
-    what = f"{caller.user_id} {request.method} {request.url.path}?{request.url.query}\n".encode()
+    what = f"{caller.user_id} {request.method} {path_of(request.scope)}?{request.url.query}\n".encode()
     return hashlib.sha256(what + await request.body()).digest()
 
 

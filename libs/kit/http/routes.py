@@ -18,8 +18,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+from starlette.types import Scope
 
 from libs.kit.errors import FieldError, Invalid, TooLarge
+from libs.kit.http.paths import leads_upwards, name_of, path_of
 from libs.kit.http.strict_json import Limits, parse
 from libs.kit.security import authenticate, authenticated
 from libs.kit.settings import Settings
@@ -56,6 +59,18 @@ class BodyLimits:
 
 class Route(APIRoute):
     """A route that costs nothing until it is known who asks, and reads no more than it takes."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is this route's. A slash that is escaped divides nothing, and is part of a parameter."""
+        if b"%" not in scope["raw_path"]:
+            return super().matches(scope)
+        path = path_of(scope)
+        if leads_upwards(path):
+            return Match.NONE, {}
+        match, found = super().matches({**scope, "path": path})
+        if match is not Match.NONE:
+            found["path_params"] = {name: name_of(value) for name, value in found["path_params"].items()}
+        return match, found
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, behind all that is asked first. Raises ValueError for a large body that strangers may send."""
