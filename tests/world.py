@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from fillstream.contexts import Context, load
@@ -44,6 +45,15 @@ async def eventually(what: Callable[[], Awaitable[T]], *, patience: float = _PAT
             await asyncio.sleep(0.02)
 
 
+class ServiceClient(AsyncClient):
+    """A client of a service in this process, which knows what is behind the service."""
+
+    def __init__(self, app: FastAPI, headers: dict[str, str]) -> None:
+        transport = ASGITransport(app, raise_app_exceptions=False)
+        super().__init__(transport=transport, base_url="http://service", headers=headers, timeout=30)
+        self.db: Database = app.state.db
+
+
 @dataclass
 class Running:
     """A context at work in this process."""
@@ -69,10 +79,7 @@ class Running:
         return await self._enter({})
 
     async def _enter(self, headers: dict[str, str]) -> AsyncClient:
-        transport = ASGITransport(self.service.http, raise_app_exceptions=False)
-        return await self._clients.enter_async_context(
-            AsyncClient(transport=transport, base_url="http://service", headers=headers, timeout=30)
-        )
+        return await self._clients.enter_async_context(ServiceClient(self.service.http, headers))
 
 
 @dataclass
