@@ -16,12 +16,14 @@ import uvloop
 from fillstream.cli.shell import collect_seldom
 from fillstream.contexts import load_all
 from fillstream.embedded.stack import Endpoints, embedded_stack
+from libs.kit import connections
+from libs.kit.crypto import in_time
 from libs.kit.migrate import migrate
 from libs.kit.settings import Settings
 from tests.issuer import Issuer, running_issuer
 from tests.keysets import keyset_url
 from tests.room import a_folder
-from tests.world import World, running_world, topics_of
+from tests.world import PATIENCE_SECONDS, World, running_world, topics_of
 
 _TEMPLATE = "fillstream_template"
 _numbers = count(1)
@@ -48,6 +50,15 @@ def _cheap_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FILLSTREAM_AUTH_ARGON2_MEMORY_KIB", "19456")
         patch.setenv("FILLSTREAM_AUTH_ARGON2_PASSES", "2")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience_with_ourselves() -> Iterator[None]:
+    """What guards locks from a process that stands still must not meet one that only waits for a core."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "_IDLE_IN_TRANSACTION_MS", int(1000 * PATIENCE_SECONDS))
+        patch.setattr(in_time, "ALL_ANSWERS_SECONDS", PATIENCE_SECONDS)
         yield
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from fillstream.contexts import Context, load
@@ -56,6 +57,15 @@ async def until_blocked(fetch: Callable[[str], Awaitable[Sequence[object]]]) -> 
     await eventually(waits)
 
 
+class ServiceClient(AsyncClient):
+    """A client of a service in this process, which knows what is behind the service."""
+
+    def __init__(self, app: FastAPI, headers: dict[str, str]) -> None:
+        transport = ASGITransport(app, raise_app_exceptions=False)
+        super().__init__(transport=transport, base_url="http://service", headers=headers, timeout=PATIENCE_SECONDS)
+        self.db: Database = app.state.db
+
+
 @dataclass
 class Running:
     """A context at work in this process."""
@@ -81,10 +91,7 @@ class Running:
         return await self._enter({})
 
     async def _enter(self, headers: dict[str, str]) -> AsyncClient:
-        transport = ASGITransport(self.service.http, raise_app_exceptions=False)
-        return await self._clients.enter_async_context(
-            AsyncClient(transport=transport, base_url="http://service", headers=headers, timeout=PATIENCE_SECONDS)
-        )
+        return await self._clients.enter_async_context(ServiceClient(self.service.http, headers))
 
 
 @dataclass

@@ -15,7 +15,6 @@ from libs.kit.db import Database, database
 from libs.kit.errors import Rejected
 from libs.kit.ids import uuid7
 from services.auth.api.registration import RegisterIn
-from services.auth.commands.mails import Mailing
 from services.auth.commands.staff import appoint_first, enrol_first, grant_role, refuse_second
 from services.auth.hashing import Cost
 from services.auth.model import PlatformRole
@@ -40,7 +39,7 @@ def create(email: str) -> None:
             known = await credentials(tx, email)
         new = None if known is not None else await _newcomer(email, settings)
         async with db.work() as tx:
-            appointed = appoint_first(tx, email) if new is None else enrol_first(tx, Mailing.of(settings), new, uuid7())
+            appointed = appoint_first(tx, email) if new is None else enrol_first(tx, new, uuid7())
             return f"{(await appointed).email} is the first super admin, from the next login on"
 
     _in_auth(work)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Column, DateTime, LargeBinary, MetaData, Table
 
-from libs.kit.db import Database
+from libs.kit.db import Database, Tx
 
 _MICROSECOND = timedelta(microseconds=1)
 _NOTHING = timedelta(0)
@@ -27,6 +27,8 @@ _TAKE = """
     END
     RETURNING old.full_at IS DISTINCT FROM new.full_at,
         new.full_at - coalesce($4::timestamptz, clock_timestamp())"""
+
+_GIVE_BACK = "UPDATE rate_limit SET full_at = full_at - $2::interval WHERE key = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,17 @@ async def take(db: Database, limit: RateLimit, subject: str, at: datetime | None
     """
     [(allowed, missing)] = await db.fetch_alone(_TAKE, limit.key(subject), limit.interval, limit.capacity, at)
     return Verdict(limit, allowed, max(missing, _NOTHING))
+
+
+async def take_within(tx: Tx, limit: RateLimit, subject: str) -> Verdict:
+    """The same as a part of a transaction: what is taken is given back if that fails, and others wait for its end."""
+    [(allowed, missing)] = await tx.fetch(_TAKE, limit.key(subject), limit.interval, limit.capacity, tx.now)
+    return Verdict(limit, allowed, max(missing, _NOTHING))
+
+
+async def give_back(db: Database, limit: RateLimit, subject: str) -> None:
+    """Put a request back into a subject's bucket: it turned out to be none of those that are limited."""
+    await db.fetch_alone(_GIVE_BACK, limit.key(subject), limit.interval)
 
 
 def add_rate_limits(metadata: MetaData) -> None:

@@ -6,6 +6,6 @@ first steps; devices that wait for them; the grants that let support in; who bro
 people, and their erasure; and the audit trail of every context.
 Publishes what happens to people, workspaces and sessions (libs/schema/auth.py), SecurityActed and AuditHeadPublished, and
 asks for mails. Consumes SecurityActed, EntitlementsChanged (the plan that a workspace is on is shown as its tier), and of
-its own PasswordResetRequested, ApiKeyCreated, SupportEntered and what ends somebody's access. Asks every context for what it
+its own EmailVerified, PasswordResetRequested, ApiKeyCreated, SupportEntered and what ends somebody's access. Asks every context for what it
 holds about somebody, and tells when somebody was erased; consumes what they answer (libs/schema/privacy.py).
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
+from typing import TypeAlias
 from uuid import UUID
 
 from libs.kit.db import Tx
@@ -13,6 +14,7 @@ from libs.kit.personal_data.erased import unless_erased
 from libs.schema.audit import INSTALLATION, ActResult, SecurityActed
 from libs.schema.auth import (
     ApiKeyCreated,
+    EmailVerified,
     LockReason,
     MailTemplate,
     PasswordChange,
@@ -31,6 +33,7 @@ from libs.schema.privacy import DataExportAnswered, DataExportPart, PersonalData
 from libs.schema.workspaces import MemberRemoved, MemberRoleChanged, WorkspacePolicyChanged
 from services.auth.commands import access, api_keys, audit, erasures, exports, passwords
 from services.auth.commands.api_keys import Reset
+from services.auth.commands.first_proof import Proved, end_what_was_before
 from services.auth.commands.mails import Due, Mailing, lock_addressees, write_to_each
 from services.auth.commands.passwords import Asked
 from services.auth.commands.tiers import change_tiers
@@ -152,14 +155,15 @@ async def end_access_of_deleted(tx: Tx, told: Sequence[Envelope[UserDeleted]]) -
         access.end_everywhere(tx, one.event.workspace_id, one.event.user_id, one.follow())
 
 
-async def lock_people(
-    tx: Tx, told: Sequence[Envelope[PasswordResetRequested | PasswordChanged | ApiKeyCreated | SupportEntered]]
-) -> None:
+_AboutSomebody: TypeAlias = PasswordResetRequested | PasswordChanged | ApiKeyCreated | SupportEntered | EmailVerified
+
+
+async def lock_people(tx: Tx, told: Sequence[Envelope[_AboutSomebody]]) -> None:
     """Whoever is written to, or loses keys, is locked first, all in one order: events name them in any."""
     await lock_addressees(tx, [_addressee(one.event) for one in told])
 
 
-def _addressee(event: PasswordResetRequested | PasswordChanged | ApiKeyCreated | SupportEntered) -> UUID | str:
+def _addressee(event: _AboutSomebody) -> UUID | str:
     if isinstance(event, PasswordResetRequested):
         return event.email
     return event.on_behalf_of if isinstance(event, SupportEntered) else event.user_id
@@ -173,6 +177,12 @@ async def end_what_old_passwords_opened(tx: Tx, changed: Sequence[Envelope[Passw
         tx, [Reset(one.event.user_id, one.event.occurred_at, one.follow()) for one in resets]
     )
     await access.end_visits(tx, {one.event.user_id: one.follow() for one in changed})
+
+
+@on(EmailVerified, lock_people)
+async def end_what_was_before_the_proof(tx: Tx, proved: Sequence[Envelope[EmailVerified]]) -> None:
+    """Factors and sessions end with the first proof of an address; what was given in workspaces ends here."""
+    await end_what_was_before(tx, {one.event.user_id: Proved(one.event.occurred_at, one.follow()) for one in proved})
 
 
 @on(SessionRevoked)
@@ -225,6 +235,7 @@ _ENDING_ACCESS = (
     end_access_of_deleted,
     end_what_old_passwords_opened,
     end_visits_of_ended_sessions,
+    end_what_was_before_the_proof,
 )
 
 

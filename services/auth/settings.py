@@ -77,12 +77,14 @@ class Settings(KitSettings):
     auth_logins_per_minute: Quota = 120
     """From one address, for whatever account."""
     auth_account_logins_per_hour: Quota = 60
-    """For one account, from whatever address; right or wrong."""
+    """That fail for one account, from whatever address."""
     auth_refreshes_per_minute: Quota = 600
     """From one address."""
 
     auth_mails_per_hour: Quota = 10
     """That one person may ask for."""
+    auth_address_mails_per_hour: Quota = 5
+    """Mails of one kind that go to one address, whoever causes them: somebody who forgot a password, failed logins, invitations."""
     auth_invitations_per_hour: Quota = 30
     """That one person may send, to whatever workspaces."""
     auth_exports_per_day: Quota = 5
@@ -120,6 +122,11 @@ class Settings(KitSettings):
     """That are told for one key, whoever tries it; its own programs are not slowed down by those of others."""
     auth_api_key_refusals_per_address_hour: Quota = 100
     """That are told to one address, for whatever key."""
+
+    @property
+    def mails_to_an_address(self) -> RateLimit:
+        """How often anybody can have an address written to, for each kind of mail."""
+        return self._limit("mail-address", self.auth_address_mails_per_hour, timedelta(hours=1))
 
     @property
     def limits(self) -> tuple[RateLimit, ...]:

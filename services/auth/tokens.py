@@ -60,7 +60,8 @@ class Grant:
     workspace_id: UUID
     session_id: UUID
     scopes: frozenset[str]
-    authenticated_at: datetime
+    authenticated_at: datetime | None
+    """When the person last showed in this session who they are; None as long as they have not."""
     methods: tuple[str, ...]
     on_behalf_of: UUID | None = None
     """In whose place they act, where it is not their own."""
@@ -118,9 +119,9 @@ class Issuing:
             "tid": str(grant.workspace_id),
             "sid": str(grant.session_id),
             "scope": " ".join(sorted(grant.scopes)),
-            "auth_time": int(grant.authenticated_at.timestamp()),
-            "amr": sorted(grant.methods),
         }
+        if grant.authenticated_at is not None:
+            claims |= {"auth_time": int(grant.authenticated_at.timestamp()), "amr": sorted(grant.methods)}
         if grant.on_behalf_of is not None:
             claims["on_behalf_of"] = str(grant.on_behalf_of)
         return self._signed(key, claims, now, grant.lifetime(self.access_lifetime, now))

@@ -23,7 +23,8 @@ from services.auth.settings import Settings
 from services.auth.tokens import Issuing
 from tests.issuer import ISSUER
 from tests.keysets import vault_at
-from tests.world import Running, World
+from tests.proved import prove_address
+from tests.world import Running, ServiceClient, World
 
 MAIL_SECRET = "a made-up secret of more than 32 characters"
 PASSWORD = "correct horse battery staple"
@@ -33,7 +34,7 @@ _JSON = {"content-type": "application/json"}
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who registered and logged in."""
+    """Somebody who registered, proved their address and logged in."""
 
     user_id: str
     workspace_id: str
@@ -65,7 +66,16 @@ async def refresh(client: AsyncClient, token: str) -> Response:
 
 
 async def a_person(client: AsyncClient, *, email: str = EMAIL, **names: str) -> Person:
+    """Somebody whose address is proved; a client that does not know what is behind its service leaves that to others."""
     made = (await register(client, email=email, **names)).json()
+    if isinstance(client, ServiceClient):
+        await prove_address(client.db, email)
+    return await again(client, made["user_id"], email=email)
+
+
+async def a_newcomer(client: AsyncClient, *, email: str = EMAIL) -> Person:
+    """Somebody who has not proved yet that their address is theirs, and who may be a stranger."""
+    made = (await register(client, email=email)).json()
     return await again(client, made["user_id"], email=email)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from httpx2 import AsyncClient, Response
 
 from libs.schema.auth import MailRequested, MailTemplate
-from tests.auth.builders import Person, a_person, ticket
+from tests.auth.builders import PASSWORD, Person, a_newcomer, again, ticket
 from tests.world import World
 
 OWNER_EMAIL = "olga@example.com"
@@ -37,11 +37,11 @@ async def mail_to(world: World, address: str, template: MailTemplate) -> MailReq
 
 
 async def a_verified_person(client: AsyncClient, world: World, email: str) -> Person:
-    """Somebody who got the mail that proves their address."""
-    person = await a_person(client, email=email)
-    token = ticket(await mail_to(world, email, MailTemplate.VERIFY_EMAIL))
-    assert (await client.post("/v1/auth/email-verification", json={"token": token})).status_code == 204
-    return person
+    """Somebody who answered the mail that proves their address, and logged in after it."""
+    newcomer = await a_newcomer(client, email=email)
+    proof = {"token": ticket(await mail_to(world, email, MailTemplate.VERIFY_EMAIL)), "password": PASSWORD}
+    assert (await client.post("/v1/auth/email-verification", json=proof)).status_code == 204
+    return await again(client, newcomer.user_id, email=email)
 
 
 async def create(client: AsyncClient, person: Person, name: str = "Research") -> str:

@@ -12,7 +12,7 @@ from httpx2 import AsyncClient, Response
 from libs.schema.audit import ActResult, SecurityActed
 from libs.schema.auth import MailRequested, MailTemplate
 from libs.schema.workspaces import MemberAdded
-from tests.auth.builders import Person, a_person, mails, ticket
+from tests.auth.builders import Person, a_newcomer, a_person, mails, ticket
 from tests.auth.teams import (
     Team,
     a_team,
@@ -104,7 +104,7 @@ async def test_an_invitation_for_another_address_is_a_token_that_does_not_work(
 async def test_an_address_that_is_not_proved_accepts_nothing_and_sees_nothing(
     client: AsyncClient, world: World, team: Team
 ) -> None:
-    bob = await a_person(client, email=BOB)
+    bob = await a_newcomer(client, email=BOB)
     token = await invited(client, world, team.owner, BOB)
     (waiting,) = await sent(client, team.owner)
 

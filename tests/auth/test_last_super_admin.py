@@ -141,7 +141,7 @@ async def test_the_first_super_admin_is_made_once(client: AsyncClient, auth: Run
     async def enrol(number: int) -> None:
         new = NewUser(f"n{number % 2}@example.com", "a hash", None, None)
         async with auth.db.work() as tx:
-            await enrol_first(tx, auth.service.http.state.parts.mailing, new, uuid7())
+            await enrol_first(tx, new, uuid7())
 
     results = await asyncio.gather(
         *(appoint(number % 3) for number in range(4)), *(enrol(number) for number in range(4)), return_exceptions=True

@@ -18,7 +18,7 @@ from services.auth.commands.onboarding import note_steps
 from services.auth.model import OnboardingProgress
 from services.auth.model.onboarding import STEPS, StepName, StepState, Witness
 from tests.auth.applicants import hand_in, tell
-from tests.auth.builders import Person, a_person
+from tests.auth.builders import Person, a_newcomer
 from tests.world import Running, World
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_what_is_required_can_not_be_skipped_and_what_is_done_stays_done(name: S
 
 @pytest.fixture
 async def ada(client: AsyncClient) -> Person:
-    return await a_person(client)
+    return await a_newcomer(client)
 
 
 async def _onboarding(client: AsyncClient, person: Person) -> dict[str, Any]:
@@ -214,7 +214,7 @@ async def test_steps_at_once_are_all_counted_and_the_end_is_told_once(
 
 
 async def test_everybody_has_steps_of_their_own(client: AsyncClient, ada: Person) -> None:
-    bob = await a_person(client, email="bob@example.com")
+    bob = await a_newcomer(client, email="bob@example.com")
 
     await _step(client, ada, "first_account", "complete")
 

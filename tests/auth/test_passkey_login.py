@@ -264,8 +264,8 @@ async def test_nobody_has_more_than_twenty(ada: Holder, world: World) -> None:
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:fillstream:problem:too-many-passkeys")
 
 
-async def test_a_locked_person_does_not_get_in_by_a_passkey(ada: Holder, world: World) -> None:
-    await world.fetch("UPDATE auth.\"user\" SET locked_until = now() + interval '1 hour'")
+async def test_whom_support_locked_does_not_get_in_by_a_passkey(ada: Holder, world: World) -> None:
+    await world.fetch("UPDATE auth.\"user\" SET lock_reason = 'SUPPORT', locked_until = now() + interval '1 hour'")
 
     assert (await ada.alone()).status_code == 401
 

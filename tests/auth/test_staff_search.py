@@ -96,7 +96,7 @@ async def test_staff_see_an_address_whole_and_of_a_phone_the_last_digits(client:
     shown = answer.json()
     assert (shown.pop("created_at"), shown.pop("last_login_at")) > ("2026", "2026")
     assert shown == {
-        "user_id": ada.user_id, "workspace_id": ada.workspace_id, "email": "ada@example.com", "email_verified": False,
+        "user_id": ada.user_id, "workspace_id": ada.workspace_id, "email": "ada@example.com", "email_verified": True,
         "username": None, "first_name": "Ada", "last_name": None, "phone_number": "*********0123",
         "platform_role": "USER", "state": "ACTIVE", "locked_until": None, "lock_reason": None,
     }  # fmt: skip

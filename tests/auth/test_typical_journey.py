@@ -50,7 +50,7 @@ async def test_a_person_who_logged_in_sees_who_they_are(client: AsyncClient) -> 
     for moment in ("created_at", "updated_at", "last_login_at"):
         assert datetime.fromisoformat(shown.pop(moment)).utcoffset() == timedelta(0)
     assert shown == {
-        "user_id": person.user_id, "email": "ada@example.com", "email_verified": False, "username": None,
+        "user_id": person.user_id, "email": "ada@example.com", "email_verified": True, "username": None,
         "first_name": "Ada", "last_name": "Lovelace", "avatar_url": None, "phone_number": None, "time_zone": "UTC",
         "language": "en", "preferences": {}, "platform_role": "USER", "is_active": True, "password_changed_at": None,
         "workspace": {"id": person.workspace_id, "name": "Personal", "role": "OWNER"}, "tier": None,

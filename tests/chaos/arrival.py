@@ -18,6 +18,7 @@ from tests.chaos.client import Client, Refused
 from tests.chaos.crowd import SYMBOLS, WORKSPACES, Crowd, Trader
 from tests.chaos.probe import PROBE, Prober
 from tests.chaos.site import Site
+from tests.proved import prove_address
 from tests.second_factor import Json, log_in_as_staff
 from tests.world import PATIENCE_SECONDS
 
@@ -48,8 +49,10 @@ async def people(site: Site, rng: Random) -> AsyncIterator[tuple[Crowd, Prober]]
 
 async def _open_feed(site: Site, client: Client) -> str:
     await _register(client, _FEED)
-    async with database(site.where.settings(AuthSettings), "auth") as db, db.work() as tx:
-        await grant_role(tx, _FEED, PlatformRole.ADMIN)
+    async with database(site.where.settings(AuthSettings), "auth") as db:
+        await prove_address(db, _FEED)
+        async with db.work() as tx:
+            await grant_role(tx, _FEED, PlatformRole.ADMIN)
     token = await _log_in_as_feed(client)
     for symbol in (*SYMBOLS, PROBE):
         await client.post("/v1/instruments", {"symbol": symbol, "name": symbol, "currency": "USD"}, token)

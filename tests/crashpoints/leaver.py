@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from libs.kit.acts import Origin
 from services.auth.commands.erasures import request_erasure
 from tests.crashpoints.scenario import INITIAL_CASH, PASSWORD, Act, Leaver, Run
+from tests.proved import prove_address
 
 _PATIENCE_SECONDS = 120.0
 _AGAIN_SECONDS = 0.03
@@ -26,6 +27,7 @@ async def come(run: Run) -> None:
     email = f"leaver-of-{run.email}"
     credentials = {"email": email, "password": PASSWORD}
     await run.client.make("/v1/auth/register", "", credentials | {"workspace_name": f"{run.name} away"})
+    await prove_address(run.stage.databases["auth"], email)
     session = await run.client.post("/v1/auth/login", "", credentials)
     [row] = await run.stage.connection.fetch('SELECT id, default_workspace_id FROM auth."user" WHERE email = $1', email)
     run.leaver = Leaver(email, row[0], row[1], session["access_token"])

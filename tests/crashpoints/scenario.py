@@ -22,6 +22,7 @@ from services.auth.commands.staff import grant_role
 from services.auth.model import PlatformRole
 from tests.crashpoints.client import Client, Refused
 from tests.crashpoints.stage import Stage
+from tests.proved import prove_address
 from tests.second_factor import Json, log_in_as_staff
 
 INITIAL_CASH = "10000"
@@ -137,6 +138,7 @@ async def register(run: Run) -> None:
 
 
 async def log_in(run: Run) -> None:
+    await prove_address(run.stage.databases["auth"], run.email)
     async with run.stage.databases["auth"].work() as tx:
         await grant_role(tx, run.email, PlatformRole.ADMIN)
 

@@ -23,8 +23,10 @@ from fillstream.contexts import load
 from fillstream.device_login import LoginFailed, Prompt, Server, ask, discover, http_client, wait
 from fillstream.installation import Installation
 from fillstream.serve import bind, listening, serving
-from tests.auth.builders import Person, a_person, refresh
+from libs.kit.db import database
+from tests.auth.builders import EMAIL, Person, a_person, refresh
 from tests.auth.devices import APPROVAL
+from tests.proved import prove_address
 from tests.world import PATIENCE_SECONDS
 
 NOWHERE = Server(
@@ -49,8 +51,11 @@ async def person_client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-async def ada(person_client: httpx2.AsyncClient) -> Person:
-    return await a_person(person_client)
+async def ada(person_client: httpx2.AsyncClient, where: Installation) -> Person:
+    person = await a_person(person_client)
+    async with database(where.of(load("auth")), "auth") as db:
+        await prove_address(db, EMAIL)
+    return person
 
 
 @asynccontextmanager

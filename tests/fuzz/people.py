@@ -15,6 +15,7 @@ from fillstream.installation import Installation
 from libs.kit.db import database
 from services.auth.commands.staff import grant_role
 from services.auth.model import PlatformRole
+from tests.proved import prove_address
 from tests.second_factor import asking, log_in_as_staff
 
 _FEED = "feed"
@@ -63,8 +64,10 @@ async def _registered(client: httpx2.AsyncClient, where: Installation, name: str
     credentials = {"email": email, "password": password}
     await _made(client, "/v1/auth/register", credentials)
     if name == _FEED:
-        async with database(where.of(load("auth")), "auth") as db, db.work() as tx:
-            await grant_role(tx, email, PlatformRole.ADMIN)
+        async with database(where.of(load("auth")), "auth") as db:
+            await prove_address(db, email)
+            async with db.work() as tx:
+                await grant_role(tx, email, PlatformRole.ADMIN)
         session = await log_in_as_staff(asking(client), email, password)
     else:
         session = await _made(client, "/v1/auth/login", credentials)

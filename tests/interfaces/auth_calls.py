@@ -100,21 +100,15 @@ async def a_new_workspace(_person: Person) -> Call:
     return Call({"name": f"workspace {next(_numbers)}"})
 
 
-async def _verified(person: Person) -> Person:
-    """The person, who has shown that their address is theirs."""
-    if not (await person.made("GET /v1/me", Call()))["email_verified"]:
-        proof = Call({"token": await person.mailbox(person, "VERIFY_EMAIL")})
-        await person.made("POST /v1/auth/email-verification", proof)
-    return person
-
-
 async def _newcomer(person: Person) -> Person:
-    """Somebody else, who has just registered."""
+    """Somebody else, who has just registered and proved their address."""
     email, password = f"newcomer{next(_numbers)}@example.com", "a password of a newcomer"
     known = Call({"email": email, "password": password})
     made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
     session = Session(made["user_id"], made["workspace_id"], "", "")
     other = replace(person, email=email, password=password, session=session, forge=None)
+    proof = Call({"token": await other.mailbox(other, "VERIFY_EMAIL"), "password": password})
+    (await person.send("POST /v1/auth/email-verification", proof, {})).raise_for_status()
     return replace(other, session=await other.log_in())
 
 
@@ -138,7 +132,7 @@ async def _invite(host: Person, email: str) -> str:
 
 async def _a_member(person: Person) -> dict[str, str]:
     """Somebody else, who joined the person's workspace."""
-    other = await _verified(await _newcomer(person))
+    other = await _newcomer(person)
     await _invite(person, other.email)
     await other.made("POST /v1/invitations/accept", Call({"token": await other.mailbox(other, "INVITATION")}))
     return {"user_id": other.session.user_id}
@@ -167,13 +161,13 @@ async def an_invitation_to_revoke(person: Person) -> Call:
 
 
 async def an_invitation_to_accept(person: Person) -> Call:
-    host = await _newcomer(await _verified(person))
+    host = await _newcomer(person)
     await _invite(host, person.email)
     return Call({"token": await person.mailbox(person, "INVITATION")})
 
 
 async def an_invitation_to_decline(person: Person) -> Call:
-    host = await _newcomer(await _verified(person))
+    host = await _newcomer(person)
     return Call(path={"invitation_id": await _invite(host, person.email)})
 
 
@@ -341,13 +335,11 @@ async def of_a_support_grant(person: Person) -> Call:
 
 async def an_open_workspace(person: Person) -> Call:
     """Of somebody else, who has registered only to let support in: whoever calls has to be support."""
-    known = Call({"email": f"owner{next(_numbers)}@example.com", "password": "a password of an owner"})
-    made = (await person.send("POST /v1/auth/register", known, {})).raise_for_status().json()
-    session = (await person.send("POST /v1/auth/login", known, {})).raise_for_status().json()
+    owner = await _newcomer(person)
     granted = await a_new_support_grant(person)
     granted = Call({**(granted.body or {}), "staff_id": person.session.user_id})
-    (await person.send("POST /v1/support-grants", granted, bearer(session["access_token"]))).raise_for_status()
-    return Call({}, path={"workspace_id": made["workspace_id"]})
+    (await person.send("POST /v1/support-grants", granted, owner.session.bearer)).raise_for_status()
+    return Call({}, path={"workspace_id": owner.session.workspace_id})
 
 
 async def of_an_open_workspace(person: Person) -> Call:

@@ -77,19 +77,15 @@ class Visitors:
         return await self.ask(method_of(route), path, params=call.query, json=call.body, headers=headers)
 
     async def register(self, name: str) -> Person:
-        """Somebody new, logged in."""
+        """Somebody new, who proved their address and logged in."""
         password = self.keep(f"password of {name}", a_password())
         body = {"email": f"{name}@example.com", "password": password}
         made = (await self.ask("POST", "/v1/auth/register", json=body)).raise_for_status().json()
-        return await self.log_in(
-            Person(
-                body["email"],
-                password,
-                Session(made["user_id"], made["workspace_id"], "", ""),
-                self.send,
-                self.mailed,
-            )
-        )
+        session = Session(made["user_id"], made["workspace_id"], "", "")
+        person = Person(body["email"], password, session, self.send, self.mailed)
+        proof = {"token": await self.mailed(person, "VERIFY_EMAIL"), "password": password}
+        (await self.ask("POST", "/v1/auth/email-verification", json=proof)).raise_for_status()
+        return await self.log_in(person)
 
     async def log_in(self, person: Person) -> Person:
         """The person with a new session."""

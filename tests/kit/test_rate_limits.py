@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from libs.kit.db import Database
 from libs.kit.ids import uuid7
 from libs.kit.maintenance import maintain
-from libs.kit.rate_limits import RateLimit, take
+from libs.kit.rate_limits import RateLimit, give_back, take, take_within
 from libs.kit.settings import Settings
 from tests.kit.probe import Admin
 
@@ -151,3 +151,30 @@ async def test_maintenance_forgets_buckets_that_are_full_and_no_others(
 def test_a_policy_that_lets_nothing_through_is_none(quota: int, window: timedelta, burst: int | None) -> None:
     with pytest.raises(ValueError, match="the rate limit shut lets nothing through"):
         RateLimit("shut", quota, window, burst)
+
+
+async def test_what_is_given_back_can_be_taken_again(db: Database) -> None:
+    limit = RateLimit("returned", 2, HOUR)
+    for _ in range(2):
+        await take(db, limit, "one", NOON)
+
+    await give_back(db, limit, "one")
+
+    assert [(await take(db, limit, "one", NOON)).allowed for _ in range(2)] == [True, False]
+
+
+async def test_what_is_taken_in_a_transaction_that_fails_is_not_taken(db: Database) -> None:
+    limit = RateLimit("within", 1, HOUR)
+
+    async def fail() -> None:
+        async with db.public() as tx:
+            assert (await take_within(tx, limit, "one")).allowed
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+
+    async with db.public() as tx:
+        verdicts = [await take_within(tx, limit, "one") for _ in range(2)]
+
+    assert [verdict.allowed for verdict in verdicts] == [True, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.schema.values import Side
-from services.signals.backtest import BacktestResult, EquityPoint, Leg, OpenOrder, Trade, run
+from services.signals.backtest import BacktestResult, EquityPoint, Leg, OpenOrder, RefusedOrder, Trade, run
 from services.signals.rules import Bar, Parameters
 from tests.signals.builders import MONDAY, a_bar, bar_series, closes, decisions, parameters, rule
 
@@ -72,6 +73,30 @@ def test_commission_is_rounded_by_the_currency(currency: str, fee: str) -> None:
     assert backtest(BREAKOUT, bars, currency=currency).fees == Decimal(fee)
 
 
+def test_what_the_account_can_not_pay_is_refused_and_told() -> None:
+    bars = [a_bar(10, day=0), a_bar(12, day=1), a_bar(20, day=2, open_="20"), a_bar(30, day=3)]
+    legs = [Leg("AAPL", BREAKOUT, Decimal(80))]
+    result = run(legs, {"AAPL": bars}, Decimal(1000), RATE)
+
+    assert [(trade.quantity, trade.fee) for trade in result.trades] == [(49, Decimal("0.98"))]
+    cut = RefusedOrder("AAPL", Side.BUY, Decimal(31), MONDAY + day(2), "insufficient-cash")
+    assert result.refused_orders == (cut,)
+    dear = run([Leg("AAPL", BREAKOUT, Decimal(90))], {"AAPL": bars}, Decimal(1000), RATE)
+    assert [one.reason for one in dear.refused_orders] == ["insufficient-buying-power"]
+    assert dear.trades == ()
+
+
+def test_an_order_waits_for_a_bar_with_trades_unless_the_market_reports_none() -> None:
+    bars = [a_bar(10, day=0), a_bar(12, day=1), replace(a_bar(12, day=2), volume=Decimal(0)), a_bar(13, day=3)]
+    legs = [Leg("AAPL", BREAKOUT, Decimal(1))]
+
+    def times(*without_volume: str) -> list[timedelta]:
+        trades = run(legs, {"AAPL": bars}, CASH, RATE, "USD", without_volume).trades
+        return [trade.time - MONDAY for trade in trades]
+
+    assert (times(), times("AAPL")) == ([day(3)], [day(2)])
+
+
 def test_a_signal_on_the_last_bar_leaves_an_open_order() -> None:
     result = backtest(BREAKOUT, closes(10, 12))
     assert result.trades == ()
@@ -120,12 +145,13 @@ def test_a_backtest_without_cash_is_refused() -> None:
 
 @given(parameters, bar_series())
 def test_trades_are_the_decisions_each_at_the_next_open(chosen: Parameters, bars: list[Bar]) -> None:
-    result = backtest(chosen, bars)
+    # So small that the cash pays for whatever is decided.
+    result = backtest(chosen, bars, size=1)
     opens = {earlier.close_time: later for earlier, later in pairwise(bars)}
     made = decisions(chosen, bars)[1]
     filled = [decision for decision in made if decision.decided_at in opens]
     assert [(trade.time, trade.price, trade.quantity) for trade in result.trades] == [
-        (opens[decision.decided_at].open_time, opens[decision.decided_at].open, decision.quantity(Decimal(100)))
+        (opens[decision.decided_at].open_time, opens[decision.decided_at].open, decision.quantity(Decimal(1)))
         for decision in filled
     ]
     assert len(result.open_orders) == len(made) - len(filled)

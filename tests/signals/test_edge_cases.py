@@ -200,7 +200,15 @@ async def test_a_backtest_with_the_largest_numbers_still_answers(workspace: Work
 
     answer = await workspace.client.post("/v1/backtests", json=huge)
     assert answer.status_code == 201, answer.text
-    out_of_proportion = await workspace.client.post("/v1/backtests", json=huge | {"initial_cash": "1"})
+    refused = (await workspace.client.post("/v1/backtests", json=huge | {"initial_cash": "1"})).json()["report"]
+    assert (refused["trades"], {one["reason"] for one in refused["refused_orders"]}) == (
+        [],
+        {"insufficient-buying-power"},
+    )
+    # Short from next to nothing, and then the price of the world.
+    await workspace.sees(*closes("0.00000002", "0.00000001", "0.00000001", highest, symbol="IBM"))
+    ruinous = a_backtest(symbol="IBM", size="90000000", initial_cash="1")
+    out_of_proportion = await workspace.client.post("/v1/backtests", json=ruinous)
     assert (out_of_proportion.status_code, out_of_proportion.json()["errors"][0]["pointer"]) == (422, "/size")
 
 

@@ -46,6 +46,7 @@ OWN_ROOMS = {
     ("notifications", "streams"): "open Server-Sent Events streams and what wakes them",
     ("notifications", "wording"): "what is said about each event",
     ("orders", "book"): "what an account can still afford",
+    ("orders", "cash"): "how much of a purchase an amount of cash pays for",
     ("orders", "life_cycle"): "the table of an order's states",
     ("orders", "matching"): "the paper venue: pure functions of orders and bars",
     ("orders", "money"): "exact arithmetic in the smallest unit",

@@ -10,7 +10,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from fillstream.contexts import load_all, names
+from fillstream.contexts import load, load_all, names
 from fillstream.demo.proofs import Evidence, prove
 from fillstream.demo.tenant import Tenant, open_for_trading, register
 from fillstream.embedded.home import open_home
@@ -19,12 +19,14 @@ from fillstream.embedded.postgres import PostgresServer, StopMode
 from fillstream.embedded.stack import kafka_runtime, remove_home
 from fillstream.inflight import watch_in_flight
 from fillstream.installation import Installation, prepare
+from libs.kit.db import database
 from libs.kit.settings import Settings
 from libs.schema.values import plain
 from services.marketdata.model import Bar
 from tests.deploy.test_gateway import free_port
 from tests.fillstream.builders import SMALL_WORKSPACES, a_walk, together
 from tests.keysets import keyset_url
+from tests.proved import prove_address
 from tests.second_factor import asking, log_in_as_staff
 from tests.system.commands import Program, becomes, fillstream, running
 from tests.world import eventually
@@ -110,6 +112,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def open_the_feed(site: Site) -> None:
     """Let somebody write market data, list the instruments, and act as that person from now on."""
     (await site.client.post("/v1/auth/register", json=FEED)).raise_for_status()
+    async with database(site.where.of(load("auth")), "auth") as db:
+        await prove_address(db, FEED["email"])
     granted = await fillstream("admin", "create", FEED["email"], **site.where.environment())
     assert granted.status == 0, granted
     token = (await log_in_as_staff(asking(site.client), FEED["email"], FEED["password"]))["access_token"]

@@ -12,10 +12,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from fillstream.contexts import load
 from fillstream.installation import Installation
+from libs.kit.db import database
 from tests.auth.builders import Person, a_person, log_in, refresh
 from tests.auth.colleagues import act, in_office
 from tests.deploy.test_gateway import free_port
+from tests.proved import prove_address
 from tests.system.commands import becomes, fillstream, running
 from tests.world import eventually
 
@@ -65,6 +68,9 @@ async def office(where: Installation, tmp_path: Path) -> AsyncIterator[Office]:
             )
         auth = clients["auth"]
         chief, feed = [await a_person(auth, email=f"{name}@example.com") for name in ("chief", "feed")]
+        async with database(where.of(load("auth")), "auth") as db:
+            for name in ("chief", "feed"):
+                await prove_address(db, f"{name}@example.com")
         made = await fillstream("admin", "create", "chief@example.com", **where.environment())
         assert made.status == 0, made
         chief = await in_office(auth, chief.user_id, "chief@example.com")

@@ -12,7 +12,7 @@ from libs.kit.db import Database
 from libs.kit.errors import RateLimited
 from libs.kit.http.client_address import client_address, neighbourhood
 from libs.kit.metrics import RATE_LIMITED
-from libs.kit.rate_limits import RateLimit, Verdict, take
+from libs.kit.rate_limits import RateLimit, Verdict, give_back, take
 
 VERDICTS = "fillstream.rate_limits"
 """Where in the ASGI scope it stands what the answer tells."""
@@ -36,6 +36,10 @@ class Limiter:
         if not verdict.allowed:
             RATE_LIMITED.labels(self.db.schema, policy).inc()
             raise RateLimited("too many requests of this kind", retry_after=verdict.retry_after)
+
+    async def give_back(self, policy: str, subject: str) -> None:
+        """Let the request be counted no more: it is none of those that the policy limits."""
+        await give_back(self.db, self.policies[policy], subject)
 
 
 async def limiter(request: Request) -> Limiter:

@@ -91,10 +91,11 @@ class Observe:
         try:
             await self.app(scope, receive, answer)
         except Exception as error:
-            if not status:
-                await unexpected(self.context, error)(scope, receive, answer)
-            elif not _is_of_leaving(error):  # half an answer is out; only the server can break it off
+            if _is_of_leaving(error):
+                return
+            if status:  # half an answer is out; only the server can break it off
                 raise
+            await unexpected(self.context, error)(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "other"

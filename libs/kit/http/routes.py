@@ -17,7 +17,6 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -29,8 +28,6 @@ from libs.kit.settings import Settings
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _JSON = re.compile(r"application/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
-# To nobody: the client has left.
-_LEFT = Response(status_code=499)
 # As small as a value with its name may be.
 _BYTES_OF_A_CONTAINER = 64
 
@@ -87,10 +84,7 @@ class Route(APIRoute):
             _refuse_unknown(request, parameters)
             if self.body_field is not None:
                 limits = limits_of(request)
-                try:
-                    await read_body(request, limits.large if is_large else limits.usual)
-                except ClientDisconnect:
-                    return _LEFT
+                await read_body(request, limits.large if is_large else limits.usual)
             return await handle(request)
 
         return handler

@@ -18,7 +18,7 @@ from services.auth.api.parts import FreshDb, Somebody
 from services.auth.commands import devices
 from services.auth.commands.devices import Approval, Denial
 from services.auth.device_codes import UserCode
-from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState, Method
+from services.auth.model import CLIENTS, DeviceAuthorization, DeviceState
 from services.auth.queries.devices import waiting_device
 
 router = Router()
@@ -82,7 +82,5 @@ async def decide_device(
     async with db.transaction(somebody.home_id, cause) as tx:
         if body.decision == "DENY":
             return DeviceShown.of(await devices.deny(tx, code, somebody.home_id, Denial(caller.user_id, origin)))
-        methods = tuple(Method(method) for method in sorted(caller.methods))
-        said_in = caller.session_id
-        approval = Approval(caller.user_id, caller.tenant_id, said_in, caller.authenticated_at, methods, origin)
+        approval = Approval(caller.user_id, caller.tenant_id, caller.session_id, caller.authenticated_at, origin)
         return DeviceShown.of(await devices.approve(tx, code, approval))

@@ -26,6 +26,7 @@ from services.auth.api.workspaces import SeatOut, acting, here
 from services.auth.commands import invitations
 from services.auth.commands.invitations import Invited
 from services.auth.model import Invitation, Role, Unacceptable
+from services.auth.model.user import UNPROVED
 from services.auth.queries import invitations as read
 from services.auth.queries import people
 from services.auth.queries.workspaces import seat
@@ -40,7 +41,7 @@ _REFUSALS: Mapping[Unacceptable, tuple[type[Rejected], str, str]] = MappingProxy
         Unacceptable.UNVERIFIED: (
             Forbidden,
             "email-unverified",
-            "show first that your address is yours: `POST /v1/me/email-verification`",
+            UNPROVED,
         ),
         Unacceptable.USED: (Conflict, "invitation-used", "you have answered this invitation already"),
         Unacceptable.REVOKED: (Conflict, "invitation-revoked", "this invitation was taken back, or replaced"),

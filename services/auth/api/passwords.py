@@ -14,6 +14,7 @@ from services.auth.api.fields import A_PERSON, Email, NewPassword, PresentedPass
 from services.auth.api.parts import AllParts, Somebody, a_try, mailed, refuse_weak, spent
 from services.auth.commands import logins, passwords
 from services.auth.commands.passwords import NewPassword as ChangedPassword
+from services.auth.model.mailed_token import Purpose
 from services.auth.queries import people
 
 router = Router()
@@ -98,7 +99,7 @@ async def reset_password(
     """Choose another password with the token that came by mail. All sessions end, and a lock does too."""
     presented = mailed(body.token.get_secret_value())
     async with db.transaction(presented.home_id) as tx:
-        owner = await people.reset_owner(tx, presented)
+        owner = await people.mailed_owner(tx, presented, Purpose.RESET_PASSWORD)
     if owner is None:
         raise spent()
     wanted = body.new_password.get_secret_value()

@@ -7,15 +7,29 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
+from libs.kit.db import Database
+from libs.kit.errors import Invalid
 from libs.kit.http.app import Db, RequestCause
 from libs.kit.http.origin import RequestOrigin
 from libs.kit.http.rate_limits import per_address, per_user
 from libs.kit.http.routes import Router
 from libs.kit.ids import uuid7
-from services.auth.api.fields import A_PERSON, Email, Name, NewPassword, PresentedToken, TypedReferralCode
+from services.auth.api.fields import (
+    A_PERSON,
+    Email,
+    Name,
+    NewPassword,
+    PresentedPassword,
+    PresentedToken,
+    TypedReferralCode,
+)
 from services.auth.api.parts import AllParts, Somebody, mailed, refuse_weak, spent
 from services.auth.commands import people, registration
-from services.auth.repository.users import NewUser
+from services.auth.model.mailed_token import Purpose
+from services.auth.passwords import Passwords
+from services.auth.queries import people as read
+from services.auth.repository.users import Credentials, NewUser
+from services.auth.tokens import Ticket
 
 router = Router()
 
@@ -49,6 +63,13 @@ class MailedTokenIn(BaseModel):
     token: PresentedToken
 
 
+class ProofIn(MailedTokenIn):
+    """The token that came by mail, and the password that its person registered with."""
+
+    password: PresentedPassword | None = None
+    """Whoever leaves it out has not chosen it: it works no more, and a mail lets them choose another."""
+
+
 @router.post("/v1/auth/register", status_code=201, dependencies=[per_address("register")])
 async def register(
     body: RegisterIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause
@@ -67,21 +88,36 @@ async def register(
 
 @router.post("/v1/me/email-verification", status_code=202, response_class=Response, dependencies=[per_user("mail")])
 async def ask_for_verification(somebody: Somebody, db: Db, parts: AllParts, cause: RequestCause) -> Response:
-    """Send the mail that proves the address once more; those sent before work no longer."""
+    """Send the mail that proves the address once more; of all that were sent the first that is used counts."""
     async with db.transaction(somebody.home_id, cause) as tx:
         await people.ask_for_verification(tx, parts.mailing, somebody.user_id)
     return Response(status_code=202)
 
 
-@router.post("/v1/auth/email-verification", status_code=204)
-async def verify_email(body: MailedTokenIn, db: Db, origin: RequestOrigin, cause: RequestCause) -> Response:
-    """Prove an address with the token that was sent to it."""
+@router.post("/v1/auth/email-verification", status_code=204, dependencies=[per_address("login")])
+async def verify_email(body: ProofIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> Response:
+    """Prove an address with the token that was sent to it. The first proof ends all sessions: log in anew."""
     presented = mailed(body.token.get_secret_value())
+    shown = None
+    if body.password is not None:
+        shown = await _shown(db, parts.passwords, presented, body.password.get_secret_value())
     async with db.transaction(presented.home_id, cause) as tx:
-        verified = await people.verify_email(tx, presented, origin)
+        verified = await people.verify_email(tx, parts.mailing, presented, shown, origin)
     if not verified:
         raise spent()
     return Response(status_code=204)
+
+
+async def _shown(db: Database, passwords: Passwords, presented: Ticket, password: str) -> Credentials:
+    """What a password is right for that comes with a mailed token. Raises Invalid for a spent token and a wrong password."""
+    async with db.transaction(presented.home_id) as tx:
+        owner = await read.mailed_owner(tx, presented, Purpose.VERIFY_EMAIL)
+    if owner is None:
+        raise spent()
+    if not await passwords.match(password, owner.password_hash):
+        detail = "is not the account's: if you did not choose it, leave it out, and a mail lets you choose one"
+        raise Invalid("/password", detail, slug="wrong-password")
+    return Credentials(owner.id, owner.default_workspace_id, owner.password_hash, owner.password_changed_at)
 
 
 @router.post("/v1/auth/unlock", status_code=204)

@@ -178,6 +178,7 @@ async def login(
             opened = await logins.settle_try(tx, parts.issuing, parts.lockout, parts.mailing, checked)
     if opened is None:
         raise Unauthenticated(_WRONG)
+    await limited.give_back("login-account", email_key(body.email))
     if isinstance(opened, Challenged):
         return JSONResponse(ChallengeOut.of(opened).model_dump(mode="json"), 202)
     return TokensOut.of(opened)

@@ -15,7 +15,7 @@ from services.auth.api.second_step import PasskeyIn, PasskeyOptionsOut, options_
 from services.auth.api.sessions import TokensOut
 from services.auth.commands import passkeys, step_up
 from services.auth.commands.proofs import ShownCode
-from services.auth.commands.step_up import AnsweredPasskey, Offered
+from services.auth.commands.step_up import AnsweredPasskey, Looked, Offered
 from services.auth.repository.users import Credentials, lock_user
 from services.auth.tokens import SPENT, Ticket
 
@@ -65,7 +65,7 @@ async def show_anew(body: StepUpIn, db: Db, parts: AllParts, origin: RequestOrig
     async with a_try(db, begun.claimed, cause):
         matched = await _matched(parts, offered, begun.known)
         async with db.transaction(home_id, cause) as tx:
-            tokens = await step_up.finish(tx, parts.entrance, offered, matched)
+            tokens = await step_up.finish(tx, parts.entrance, offered, Looked(begun.claimed, matched))
     if tokens is None:
         raise Unauthenticated(_WRONG, slug="step-up-failed")
     return TokensOut.of(tokens)

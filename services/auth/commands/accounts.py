@@ -18,7 +18,7 @@ from libs.schema.audit import ActResult
 from libs.schema.auth import LockReason, MailTemplate, SessionEnd
 from libs.schema.event import DomainEvent
 from services.auth.commands.acts import tell_of_account
-from services.auth.commands.logins import forgive, forgive_codes
+from services.auth.commands.logins import forgive, forgive_all
 from services.auth.commands.mails import write_to
 from services.auth.commands.sessions import end_sessions_of
 from services.auth.model import PlatformRole, User
@@ -80,7 +80,7 @@ async def remove_second_factors(tx: Tx, user_id: UUID, by: Actor) -> Outcome:
     if refusal is not None:
         return _refuse(tx, "second_factors.removed", user, by, refusal)
     await second_factors.delete_all(tx, user.id)
-    await forgive_codes(tx, user)
+    await forgive_all(tx, user)
     tell_of_account(tx, "second_factors.removed", user, by)
     await end_sessions_of(tx, user, SessionEnd.REVOKED, by)
     write_to(tx, user, MailTemplate.SECOND_FACTOR_CHANGED)

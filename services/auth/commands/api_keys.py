@@ -50,12 +50,13 @@ class Opened:
 async def create_key(tx: Tx, rules: KeyRules, holder: Holder, terms: KeyTerms) -> Opened:
     """Let programs act for a person.
 
-    Raises Forbidden for scopes that the person, or any program, may not have, Invalid for an end that is too far away or past, and
-    Conflict when there are too many keys.
+    Raises Forbidden before the person's address is proved and for scopes that they, or any program, may not have, Invalid for
+    an end that is too far away or past, and Conflict when there are too many keys.
     """
     user = await users.lock_user(tx, holder.user_id)
     if not user.may_be_acted_for(tx.now):
         raise Forbidden("the person may not act, or no longer")
+    user.refuse_unproved()
     if not tx.now < terms.expires_at <= tx.now + rules.longest:
         raise Invalid("/expires_at", f"is not within the next {rules.longest.days} days")
     await _refuse_wide(tx, holder, terms.scopes)

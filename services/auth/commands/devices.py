@@ -12,7 +12,7 @@ from libs.kit.errors import NotFound, Unauthenticated
 from libs.schema.audit import ActorKind
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.device_codes import Authorizing, DeviceCode, UserCode
-from services.auth.model import DeviceAuthorization, Method, Refusal
+from services.auth.model import DeviceAuthorization, Refusal
 from services.auth.repository import devices, sessions, users
 from services.auth.repository.devices import NewDevice
 from services.auth.tokens import Issuing
@@ -27,7 +27,6 @@ class Approval:
     session_id: UUID | None
     """The session that they say it in."""
     authenticated_at: datetime
-    methods: tuple[Method, ...]
     origin: Origin
 
 
@@ -52,14 +51,16 @@ async def ask(tx: Tx, how: Authorizing, client_id: str, address: str) -> NewDevi
 async def approve(tx: Tx, code: UserCode, approval: Approval) -> DeviceAuthorization:
     """Let the device that shows a code act for a person, whose home `tx` is a transaction of.
 
-    Raises NotFound when none does that still waits, and Unauthenticated when the person's session is over by now: the
-    person's lock lets whoever ends their sessions find every device that they approved before.
+    Raises Forbidden before the person's address is proved, NotFound when none does that still waits, and Unauthenticated
+    when the person's session is over by now: the person's lock lets whoever ends their sessions find every device that they
+    approved before.
     """
     user = await users.lock_user(tx, approval.user_id)
     if not user.may_be_acted_for(tx.now) or not await _goes_on(tx, approval):
         raise Unauthenticated("the session is over")
+    user.refuse_unproved()
     device = await _lock_waiting(tx, code)
-    device.approve(approval.user_id, approval.workspace_id, approval.authenticated_at, approval.methods)
+    device.approve(approval.user_id, approval.workspace_id, approval.authenticated_at)
     _tell(
         tx, "device.approved", device, user.default_workspace_id, Actor(ActorKind.USER, user.id, origin=approval.origin)
     )
@@ -97,8 +98,8 @@ async def poll(
     refusal = device.poll(tx.now)
     if refusal is not None or user is None or device.workspace_id is None or device.authenticated_at is None:
         return refusal or Refusal.INVALID_GRANT
-    methods = tuple(Method(method) for method in device.methods)
-    login = Authenticated(user, device.workspace_id, device.authenticated_at, methods)
+    # What the person showed, they showed elsewhere: whoever holds the device has shown nothing.
+    login = Authenticated(user, device.workspace_id, device.authenticated_at, ())
     opened = await open_session(tx, issuing, login, origin) if user.may_be_acted_for(tx.now) else None
     # Deactivated, locked by support, or no member any more, since they approved.
     return opened or Refusal.INVALID_GRANT

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from libs.kit.acts import Act, Actor, Target, tell_act
 from libs.kit.db import Tx
-from libs.kit.errors import Conflict, Forbidden, NotFound
+from libs.kit.errors import Conflict, Forbidden, NotFound, RateLimited
 from libs.kit.ids import uuid7
 from libs.kit.mail_secrets import mail_secret
 from libs.schema.audit import ActResult
+from libs.schema.auth import MailTemplate
 from services.auth.commands.api_keys import revoke_of_former_member
 from services.auth.commands.workspaces import Hosting, lock_owned
 from services.auth.model import (
@@ -41,10 +42,12 @@ class Invited:
 async def invite(tx: Tx, hosting: Hosting, workspace_id: UUID, invited: Invited, by: Actor) -> Invitation:
     """Let the owner write to somebody; an invitation to the same address that waits is replaced.
 
-    Raises NotFound, Forbidden for whoever is not the owner or has too many that wait, and Conflict for a member's address.
+    Raises NotFound, Forbidden for whoever is not the owner, has not proved their address or has too many that wait, Conflict
+    for a member's address, and RateLimited for one that is written to too often, from whatever workspaces.
     """
     workspace = await lock_owned(tx, workspace_id, by)
     inviter, key = await users.get(tx, workspace.owner_id), email_key(invited.email)
+    inviter.refuse_unproved()
     if await workspaces.has_member_at(tx, workspace_id, key):
         raise Conflict("whoever has this address is a member already", slug="already-a-member")
     replaced = await invitations.lock_pending_to(tx, workspace_id, key)
@@ -56,12 +59,19 @@ async def invite(tx: Tx, hosting: Hosting, workspace_id: UUID, invited: Invited,
         raise Forbidden(
             f"no more than {hosting.most_pending} invitations wait at once: revoke some", slug="too-many-invitations"
         )
+    await _refuse_flood(tx, hosting, invited)
     invitation = _new(tx, hosting, workspace, invited, inviter)
     tx.add(invitation)
     await tx.flush()
     tx.publish(invitation, *invitation.send(inviter, tx.now))
     tell_act(tx, workspace_id, Act("invitation.sent", by, Target("invitation", invitation.id), reason=invited.role))
     return invitation
+
+
+async def _refuse_flood(tx: Tx, hosting: Hosting, invited: Invited) -> None:
+    verdict = await hosting.mailing.may_write(tx, invited.email, MailTemplate.INVITATION)
+    if not verdict.allowed:
+        raise RateLimited("this address was invited too often lately", retry_after=verdict.retry_after)
 
 
 def _new(tx: Tx, hosting: Hosting, workspace: Workspace, invited: Invited, inviter: User) -> Invitation:
@@ -75,7 +85,7 @@ def _new(tx: Tx, hosting: Hosting, workspace: Workspace, invited: Invited, invit
         email_key=email_key(invited.email),
         role=invited.role,
         invited_by=inviter.id,
-        token_hash=Ticket(workspace.id, mail_secret(hosting.mail_key, mail_id)).digest,
+        token_hash=Ticket(workspace.id, mail_secret(hosting.mailing.key, mail_id)).digest,
         state=InvitationState.PENDING,
         expires_at=tx.now + hosting.invitation_lifetime,
     )

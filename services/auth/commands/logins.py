@@ -1,13 +1,14 @@
 """What happens at a login? The try is counted, the password checked elsewhere, and then it is complete, or half done.
 
 A person with a second factor gets a challenge instead of a session, and what failed before is not forgiven: whoever knows
-a password could otherwise guess codes for ever.
+a password could otherwise guess codes for ever. Passwords and one-time codes are guarded apart, and a guess at one locks
+nothing but that one; passkeys and recovery codes are not guessed, so that a stranger's guesses never keep their holder out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -95,21 +96,40 @@ class Claimed:
     subjects: tuple[bytes, ...]
 
 
+UNCOUNTED = Claimed(())
+"""A try that nobody could make by guessing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guessable:
+    """What of all that is shown could be a guess."""
+
+    password: bool
+    code: bool
+
+
 async def claim_try(tx: Tx, lockout: Lockout, email: str, origin: Origin) -> Claimed:
-    """Count one more try for an account and from an address. Raises RateLimited when it has to wait, known or not."""
+    """Count one more password for an account and from an address. Raises RateLimited when it has to wait, known or not."""
     account, address = _subjects(email, origin)
-    return await _claim(tx, {account: lockout.account, address: lockout.address})
+    return await _claim(tx, {account: lockout.account, address: lockout.address}, (account, address))
 
 
-async def claim_code(tx: Tx, lockout: Lockout, user: User, origin: Origin) -> Claimed:
-    """The same for a code of a person, whose row `tx` has locked, beside what their password is guarded by."""
+async def claim_proof(tx: Tx, lockout: Lockout, user: User, shown: Guessable, origin: Origin) -> Claimed:
+    """The same for what a person shows, whose row `tx` has locked: each kind is counted by a guard of its own."""
+    if not shown.password and not shown.code:
+        return UNCOUNTED
     account, address = _subjects(user.email, origin)
-    patience = {account: lockout.account, address: lockout.address, codes_subject(user.id): lockout.codes}
-    return await _claim(tx, patience)
+    patience = {address: lockout.address}
+    if shown.password:
+        patience[account] = lockout.account
+    if shown.code:
+        patience[codes_subject(user.id)] = lockout.codes
+    # All that may be forgiven in this transaction is locked now, in one order.
+    return await _claim(tx, patience, (account, address, codes_subject(user.id)))
 
 
-async def _claim(tx: Tx, patience: Mapping[bytes, Patience]) -> Claimed:
-    guards = await logins.lock_guards(tx, list(patience))
+async def _claim(tx: Tx, patience: Mapping[bytes, Patience], locked: Sequence[bytes]) -> Claimed:
+    guards = await logins.lock_guards(tx, locked)
     waits = [guards[subject].claim(borne, tx.now) for subject, borne in patience.items()]
     longest = max((wait for wait in waits if wait is not None), default=None)
     if longest is not None:
@@ -138,7 +158,7 @@ async def settle_try(
         if user is not None and guards[account].failures >= lockout.account.failures:
             await lock(tx, lockout, mailing, user, checked.origin)
         return None
-    if not user.may_log_in(tx.now):
+    if not user.may_log_in_by_password(tx.now):
         _refuse(tx, checked, LoginResult.SHUT_OUT)
         return None
     factors = await factors_of(tx, user)
@@ -172,20 +192,20 @@ async def forgive(tx: Tx, user: User) -> None:
     (await logins.lock_guards(tx, [subject]))[subject].forgive()
 
 
-async def forgive_all(tx: Tx, user: User, origin: Origin) -> None:
-    """The same for who showed all that they have to; their address only gets back this one try."""
-    account, address = _subjects(user.email, origin)
-    guards = await logins.lock_guards(tx, [account, address, codes_subject(user.id)])
-    guards[account].forgive()
-    guards[codes_subject(user.id)].forgive()
-    guards[address].give_back()
+async def forgive_all(tx: Tx, user: User, claimed: Claimed = UNCOUNTED) -> None:
+    """The same for who showed all that they have to; their address only gets back the one try that it counted."""
+    own = {account_subject(user.email_key), codes_subject(user.id)}
+    for subject, guard in (await logins.lock_guards(tx, [*own, *claimed.subjects])).items():
+        if subject in own:
+            guard.forgive()
+        else:
+            guard.give_back()
 
 
-async def forgive_codes(tx: Tx, user: User) -> None:
-    """The same for who showed all that they have to, and whose address gets nothing back."""
-    subjects = [account_subject(user.email_key), codes_subject(user.id)]
-    for guard in (await logins.lock_guards(tx, subjects)).values():
-        guard.forgive()
+async def forgive_password(tx: Tx, user: User) -> None:
+    """The password of a person, whose row `tx` has locked, was right: what else was shown with it failed alone."""
+    subject = account_subject(user.email_key)
+    (await logins.lock_guards(tx, [subject]))[subject].give_back()
 
 
 async def lock_if_too_many(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
@@ -207,7 +227,7 @@ def _subjects(email: str, origin: Origin) -> tuple[bytes, bytes]:
 
 
 async def lock(tx: Tx, lockout: Lockout, mailing: Mailing, user: User, origin: Origin) -> None:
-    """Let nobody log in as a person, whose row `tx` has locked, for a while, and tell them."""
+    """Take no password of a person, whose row `tx` has locked, for a while, and tell them."""
     told = user.lock(tx.now + lockout.account.pause, LockReason.FAILED_LOGINS, tx.now)
     if told:
         tx.publish(user, *told)

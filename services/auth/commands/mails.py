@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from libs.kit.db import Tx
 from libs.kit.ids import uuid7
 from libs.kit.mail_secrets import mail_secret
+from libs.kit.rate_limits import RateLimit, Verdict, take_within
 from libs.schema.auth import MailRequested, MailTemplate
 from libs.schema.event import Cause
-from services.auth.model import User
+from services.auth.model import User, email_key
 from services.auth.model.mailed_token import MailedToken, Purpose
 from services.auth.repository import mailed_tokens, users
 from services.auth.settings import Settings
@@ -36,6 +37,8 @@ class Mailing:
 
     key: SecretStr
     lifetimes: Mapping[Purpose, timedelta]
+    most: RateLimit
+    """Mails of one kind to one address, of those that strangers can cause."""
 
     @classmethod
     def of(cls, settings: Settings) -> Mailing:
@@ -49,7 +52,12 @@ class Mailing:
                     Purpose.UNLOCK: timedelta(seconds=settings.auth_lock_seconds),
                 }
             ),
+            settings.mails_to_an_address,
         )
+
+    async def may_write(self, tx: Tx, email: str, template: MailTemplate) -> Verdict:
+        """Count one more mail of a kind to an address; not allowed when it gets so many that somebody floods it."""
+        return await take_within(tx, self.most, f"{template}\0{email_key(email)}")
 
     def tell_last(self, tx: Tx, user: User, template: MailTemplate) -> bytes:
         """Write to a person, whose row `tx` has locked, with a secret that works without an end; gives its hash."""
@@ -57,13 +65,19 @@ class Mailing:
         tx.publish(user, _mail(user, mail_id, template, None, tx.now))
         return Ticket(user.default_workspace_id, mail_secret(self.key, mail_id)).digest
 
-    async def send(self, tx: Tx, user: User, purpose: Purpose, cause: Cause | None = None) -> None:
-        """Send a person, whose row `tx` has locked, a secret for this purpose; those sent before work no more.
+    async def send(self, tx: Tx, user: User, purpose: Purpose, cause: Cause | None = None) -> Verdict:
+        """Send a person, whose row `tx` has locked, a secret for this purpose, unless they were sent too many.
 
-        `cause` is the event that a handler follows.
+        Those sent before go on working: whoever asks in a person's place would take theirs away. `cause` is the event that a
+        handler follows.
         """
+        verdict = await self.may_write(tx, user.email, TEMPLATES[purpose])
+        if verdict.allowed:
+            self._send(tx, user, purpose, cause)
+        return verdict
+
+    def _send(self, tx: Tx, user: User, purpose: Purpose, cause: Cause | None) -> None:
         mail_id, expires_at = uuid7(), tx.now + self.lifetimes[purpose]
-        await mailed_tokens.void_tokens(tx, user.id, purpose)
         tx.add(
             MailedToken(
                 id=mail_id,
@@ -76,6 +90,11 @@ class Mailing:
             )
         )
         tx.publish(user, _mail(user, mail_id, TEMPLATES[purpose], expires_at, tx.now), cause=cause)
+
+    async def warn(self, tx: Tx, user: User, template: MailTemplate) -> None:
+        """Write to a person, whose row `tx` has locked, of what strangers can cause, unless they were told too often."""
+        if (await self.may_write(tx, user.email, template)).allowed:
+            write_to(tx, user, template)
 
 
 def write_to(tx: Tx, user: User, template: MailTemplate, cause: Cause | None = None) -> None:
@@ -115,12 +134,13 @@ class Used:
 
 
 async def use_token(tx: Tx, presented: Ticket, purpose: Purpose) -> Used | None:
-    """Use up a mailed token; None when it does not work."""
+    """Use up a mailed token, and with it all others for its purpose; None when it does not work."""
     owner_id = await mailed_tokens.owner_of(tx, presented.digest, purpose)
     user = None if owner_id is None else await users.lock_known(tx, owner_id)
     token = await mailed_tokens.lock_token(tx, presented.digest, purpose)
     if user is None or token is None or not token.use(tx.now):
         return None
+    await mailed_tokens.void_tokens(tx, user.id, purpose)
     return Used(token, user)
 
 

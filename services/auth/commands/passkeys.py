@@ -38,7 +38,11 @@ class Added:
 
 
 async def begin(tx: Tx, party: RelyingParty, user: User) -> tuple[Ticket, CreationOptions]:
-    """How to make a passkey for a person, whose row `tx` has locked. Raises Conflict when they have enough."""
+    """How to make a passkey for a person, whose row `tx` has locked.
+
+    Raises Forbidden before their address is proved, and Conflict when they have enough.
+    """
+    user.refuse_unproved()
     kept = await second_factors.passkeys(tx, user.id)
     if len(kept) >= MOST:
         raise Conflict(f"you have {MOST} passkeys: remove one first", slug="too-many-passkeys")
@@ -60,11 +64,13 @@ class Made:
 async def add(tx: Tx, how: Proving, user_id: UUID, made: Made, origin: Origin) -> Added | RegistrationRefused:
     """Keep the passkey that was made. Whatever the answer, the challenge is spent: the caller commits before it refuses.
 
-    Raises NotFound when no challenge waits, and Conflict when the passkey is somebody's already.
+    Raises NotFound when no challenge waits, Forbidden before the address is proved, and Conflict when the passkey is
+    somebody's already.
     """
     held = await hold(tx, made.challenge, Ask.PASSKEY_REGISTRATION)
     if held is None or held.user.id != user_id:
         raise NotFound("question to a passkey", "that waits for this answer")
+    held.user.refuse_unproved()
     new = _verified(tx, how.party, held, made.answer)
     if isinstance(new, RegistrationRefused):
         return new

@@ -13,13 +13,12 @@ from libs.kit.model import Occurrence
 from libs.schema.auth import MailTemplate, PasswordChange, PasswordResetRequested, SessionEnd
 from libs.schema.event import Cause
 from services.auth.commands.acts import tell_of_refused, tell_of_user
+from services.auth.commands.first_proof import prove_address
 from services.auth.commands.logins import forgive
 from services.auth.commands.mails import Mailing, use_token, write_to
-from services.auth.commands.onboarding import note_steps
 from services.auth.commands.sessions import end_sessions
 from services.auth.model import User, email_key
 from services.auth.model.mailed_token import Purpose
-from services.auth.model.onboarding import StepName
 from services.auth.repository import mailed_tokens, users
 from services.auth.tokens import Ticket
 
@@ -80,7 +79,10 @@ async def send_resets(tx: Tx, mailing: Mailing, requests: Sequence[Asked]) -> No
 
 
 async def reset_password(tx: Tx, presented: Ticket, new_hash: str, origin: Origin) -> bool:
-    """Choose another password with a mailed token; whether the token worked. It shows that mail reaches the person."""
+    """Choose another password with a mailed token; whether the token worked. It shows that mail reaches the person.
+
+    If that was not shown before, all that was there before goes, second factors too.
+    """
     used = await use_token(tx, presented, Purpose.RESET_PASSWORD)
     if used is None or not used.user.is_present:
         return False
@@ -89,8 +91,7 @@ async def reset_password(tx: Tx, presented: Ticket, new_hash: str, origin: Origi
     tell_of_user(tx, "password.reset", user, origin)
     await _begin_anew(tx, user, origin, None)
     if used.token.email == user.email:
-        tx.publish(user, *user.verify_email(tx.now))
-        await note_steps(tx, user.default_workspace_id, user.id, (StepName.VERIFY_EMAIL,))
+        await prove_address(tx, user, origin)
     return True
 
 

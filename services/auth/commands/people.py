@@ -6,16 +6,17 @@ from uuid import UUID
 
 from libs.kit.acts import Origin
 from libs.kit.db import Tx
+from libs.kit.errors import RateLimited
 from libs.schema.audit import ActResult
 from services.auth.commands.acts import tell_of_user
+from services.auth.commands.first_proof import prove_address
 from services.auth.commands.logins import forgive
 from services.auth.commands.mails import Mailing, use_token
-from services.auth.commands.onboarding import note_steps
 from services.auth.model import User
 from services.auth.model.mailed_token import Purpose
-from services.auth.model.onboarding import StepName
 from services.auth.model.user import PersonalDetails
 from services.auth.repository import users
+from services.auth.repository.users import Credentials
 from services.auth.tokens import Ticket
 
 
@@ -26,20 +27,33 @@ async def describe(tx: Tx, user: User, details: PersonalDetails) -> None:
 
 
 async def ask_for_verification(tx: Tx, mailing: Mailing, user_id: UUID) -> None:
-    """Send the person a token that shows that mail reaches them; nothing when it is shown already."""
+    """Send the person a token that shows that mail reaches them; nothing when it is shown already.
+
+    Raises RateLimited when they were sent too many.
+    """
     user = await users.lock_user(tx, user_id)
-    if user.is_present and not user.email_verified:
-        await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
+    if not user.is_present or user.email_verified:
+        return
+    verdict = await mailing.send(tx, user, Purpose.VERIFY_EMAIL)
+    if not verdict.allowed:
+        raise RateLimited("your address was written to too often lately", retry_after=verdict.retry_after)
 
 
-async def verify_email(tx: Tx, presented: Ticket, origin: Origin) -> bool:
-    """Take a mailed token as proof of an address; whether it was one."""
+async def verify_email(tx: Tx, mailing: Mailing, presented: Ticket, shown: Credentials | None, origin: Origin) -> bool:
+    """Take a mailed token as proof of an address; whether it was one.
+
+    `shown` is what the password was found right for that came with the token. Whoever has not shown it did not choose it: it
+    works no more, and a mail lets them choose one.
+    """
     used = await use_token(tx, presented, Purpose.VERIFY_EMAIL)
     if used is None or used.token.email != used.user.email or not used.user.is_present:
         return False
     user = used.user
-    tx.publish(user, *user.verify_email(tx.now))
-    await note_steps(tx, user.default_workspace_id, user.id, (StepName.VERIFY_EMAIL,))
+    chosen = shown is not None and user.password_changed_at == shown.password_changed_at
+    if not user.email_verified and not chosen:
+        user.forget_password(tx.now)
+        await mailing.send(tx, user, Purpose.RESET_PASSWORD)
+    await prove_address(tx, user, origin)
     tell_of_user(tx, "email.verified", user, origin)
     return True
 

@@ -41,6 +41,12 @@ class ShownCode:
 
     text: str = field(repr=False)
 
+    @property
+    def digits(self) -> str | None:
+        """The one-time password, which can be guessed; None for all else, which can at most be a recovery code."""
+        digits = "".join(self.text.split())
+        return digits if digits.isascii() and digits.isdigit() and len(digits) == STANDARD.digits else None
+
 
 @dataclass(frozen=True, slots=True)
 class ShownPasskey:
@@ -66,11 +72,10 @@ async def prove(tx: Tx, how: Proving, user: User, shown: Shown, origin: Origin) 
     """In which ways a person, whose row `tx` has locked, has shown who they are by this; None when it proves nothing."""
     if isinstance(shown, ShownPasskey):
         return await _prove_by_passkey(tx, how, user, shown, origin)
-    digits = "".join(shown.text.split())
-    if digits.isascii() and digits.isdigit() and len(digits) == STANDARD.digits:
-        proved = await _take_one_time_password(tx, how, user, digits)
-    else:
+    if shown.digits is None:
         proved = await _use_recovery_code(tx, user, shown.text, origin)
+    else:
+        proved = await _take_one_time_password(tx, how, user, shown.digits)
     return (Method.ONE_TIME_PASSWORD,) if proved else None
 
 

@@ -19,7 +19,11 @@ from services.auth.totp import new_secret
 
 
 async def offer_totp(tx: Tx, encryption: Encryption, user: User) -> bytes:
-    """A secret for a person's application, which counts once they confirm it; one that was offered before is gone."""
+    """A secret for a person's application, which counts once they confirm it; one that was offered before is gone.
+
+    Raises Forbidden before their address is proved, as all that adds a factor does.
+    """
+    user.refuse_unproved()
     await second_factors.delete_waiting(tx, user.id)
     secret = new_secret()
     ring = await encryption.keyring(tx, user.default_workspace_id)
@@ -34,6 +38,7 @@ async def confirm_totp(
 
     Raises NotFound when none was offered, and Invalid when the code is not what it shows.
     """
+    user.refuse_unproved()
     ring = await encryption.keyring(tx, user.default_workspace_id)
     totp = await second_factors.lock_waiting(tx, user.id)
     if totp is None:
@@ -74,6 +79,7 @@ async def note_removed(tx: Tx, user: User, act: str, origin: Origin) -> None:
 
 async def renew_recovery_codes(tx: Tx, user: User, origin: Origin) -> tuple[RecoveryCode, ...]:
     """A new set; the old codes work no more. Raises NotFound when there is no second factor that they stand in for."""
+    user.refuse_unproved()
     if not await factors_of(tx, user):
         raise NotFound("second factor", "of yours that recovery codes could stand in for")
     codes = await _new_codes(tx, user)

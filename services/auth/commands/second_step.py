@@ -14,15 +14,14 @@ from libs.kit.db import Tx
 from libs.schema.auth import MailTemplate
 from services.auth.commands.challenges import Held, hold
 from services.auth.commands.logins import (
+    UNCOUNTED,
+    Claimed,
+    Guessable,
     Lockout,
-    claim_code,
-    claim_try,
+    claim_proof,
     forgive_all,
-    forgive_codes,
-    lock_if_too_many,
     note,
 )
-from services.auth.commands.mails import write_to
 from services.auth.commands.proofs import Proving, Shown, ShownCode, ShownPasskey, prove
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import Ask, Method, User
@@ -52,45 +51,52 @@ class Entrance:
     proving: Proving
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody shows to complete a login, and how it was counted."""
+
+    shown: Shown
+    claimed: Claimed
+
+
 async def show_code(
     tx: Tx, entrance: Entrance, presented: Ticket, shown: ShownCode, origin: Origin
 ) -> Tokens | NotDone:
     """Complete a login with a code. The caller commits before it refuses. Raises RateLimited when it has to wait.
 
-    The try is counted before the code is looked at, under the lock of the person's row: many at once are no more than
-    many in turn, and one code opens one session.
+    A try that could be a guess is counted before the code is looked at, under the lock of the person's row: many at once
+    are no more than many in turn, and one code opens one session.
     """
     held = await hold(tx, presented, Ask.SECOND_FACTOR)
     if held is None:
         return NotDone.SPENT
-    await claim_code(tx, entrance.lockout, held.user, origin)
+    guessable = Guessable(password=False, code=shown.digits is not None)
+    claimed = await claim_proof(tx, entrance.lockout, held.user, guessable, origin)
     held.challenge.attempt()
-    return await _complete(tx, entrance, held, shown, origin)
+    return await _complete(tx, entrance, held, Answer(shown, claimed), origin)
 
 
 async def show_passkey(
     tx: Tx, entrance: Entrance, presented: Ticket, answer: AuthenticationAnswer, origin: Origin
 ) -> Tokens | NotDone:
-    """The same with a passkey, which the challenge has asked."""
+    """The same with a passkey, which the challenge has asked: there is nothing to guess, so that nothing is counted."""
     held = await hold(tx, presented, Ask.SECOND_FACTOR)
     if held is None:
         return NotDone.SPENT
-    await claim_try(tx, entrance.lockout, held.user.email, origin)
     shown = ShownPasskey(answer, held.challenge.attempt())
-    return await _complete(tx, entrance, held, shown, origin)
+    return await _complete(tx, entrance, held, Answer(shown, UNCOUNTED), origin)
 
 
-async def _complete(tx: Tx, entrance: Entrance, held: Held, shown: Shown, origin: Origin) -> Tokens | NotDone:
+async def _complete(tx: Tx, entrance: Entrance, held: Held, answer: Answer, origin: Origin) -> Tokens | NotDone:
     user, challenge = held.user, held.challenge
     before = tuple(Method(method) for method in challenge.methods)
-    opened = await _enter(tx, entrance, user, shown, before, origin)
+    opened = await _enter(tx, entrance, user, answer.shown, before, origin)
     if opened is None:
         if challenge.attempts == _TOLD_AFTER:
             # The password was right: if it was not its owner, somebody else knows it.
-            write_to(tx, user, MailTemplate.SECOND_FACTOR_REFUSED)
-        await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, user, origin)
+            await entrance.proving.mailing.warn(tx, user, MailTemplate.SECOND_FACTOR_REFUSED)
         return NotDone.WRONG
-    await forgive_all(tx, user, origin)
+    await forgive_all(tx, user, answer.claimed)
     challenge.close(tx.now)
     return opened
 
@@ -108,14 +114,14 @@ async def log_in_by_passkey(
         return None
     opened = None if user is None else await _enter(tx, entrance, user, shown, (), origin)
     if user is not None and opened is not None:
-        await forgive_codes(tx, user)
+        await forgive_all(tx, user)
     return opened
 
 
 async def _enter(
     tx: Tx, entrance: Entrance, user: User, shown: Shown, before: tuple[Method, ...], origin: Origin
 ) -> Tokens | None:
-    if not user.may_log_in(tx.now):
+    if not user.may_be_acted_for(tx.now):
         note(tx, user, LoginResult.SHUT_OUT, origin)
         return None
     proved = await prove(tx, entrance.proving, user, shown, origin)

@@ -40,6 +40,7 @@ class Authenticated:
     workspace_id: UUID
     at: datetime
     methods: tuple[Method, ...]
+    """How, in the session that is opened; none where they only let a device have one."""
 
 
 async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: Origin) -> Tokens | None:
@@ -235,7 +236,7 @@ async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[s
         session.workspace_id,
         session.id,
         scopes,
-        session.authenticated_at,
+        session.shown_at,
         tuple(session.methods),
     )
     access = issuing.access_token(await signing_key(tx, issuing), grant, tx.now)

@@ -8,8 +8,8 @@ from libs.kit.acts import SYSTEM, Origin
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, NotFound
 from services.auth.commands.accounts import assume_role, office_hindrance
-from services.auth.commands.mails import Mailing
-from services.auth.commands.registration import register
+from services.auth.commands.acts import tell_of_user
+from services.auth.commands.registration import make_person
 from services.auth.model import PlatformRole, User, email_key
 from services.auth.repository import staff, users
 from services.auth.repository.users import NewUser
@@ -39,15 +39,20 @@ async def appoint_first(tx: Tx, email: str) -> User:
     # The person before the office, as everywhere: of several at once, all but one find that there is somebody.
     await staff.lock_office(tx)
     await refuse_second(tx)
-    if not user.may_log_in(tx.now):
+    if not user.may_be_acted_for(tx.now):
         raise Conflict(f"{user.email} is locked, deactivated or deleted", slug="shut-out")
     await assume_role(tx, user, PlatformRole.SUPER_ADMIN, SYSTEM)
     return user
 
 
-async def enrol_first(tx: Tx, mailing: Mailing, new: NewUser, workspace_id: UUID) -> User:
-    """Register the first super admin. Needs a worker's transaction. Raises Conflict as `appoint_first` and `register` do."""
-    await register(tx, mailing, new, workspace_id, None, Origin())
+async def enrol_first(tx: Tx, new: NewUser, workspace_id: UUID) -> User:
+    """Register the first super admin. Needs a worker's transaction. Raises Conflict as `appoint_first` and `make_person` do.
+
+    The operator, who chose the password, vouches for the address: an installation may not send mails yet.
+    """
+    user = (await make_person(tx, new, workspace_id, None)).user
+    tell_of_user(tx, "user.registered", user, Origin())
+    tx.publish(user, *user.verify_email(tx.now))
     return await appoint_first(tx, new.email)
 
 

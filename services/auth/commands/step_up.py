@@ -14,7 +14,14 @@ from libs.kit.errors import Invalid
 from libs.schema.audit import ActorKind, ActResult
 from services.auth.commands.acts import tell_of_session
 from services.auth.commands.challenges import hold as hold_challenge
-from services.auth.commands.logins import Claimed, claim_code, claim_try, forgive_all, lock_if_too_many
+from services.auth.commands.logins import (
+    Claimed,
+    Guessable,
+    claim_proof,
+    forgive_all,
+    forgive_password,
+    lock_if_too_many,
+)
 from services.auth.commands.proofs import Shown, ShownCode, ShownPasskey, factors_of, prove
 from services.auth.commands.second_step import Entrance, all_of
 from services.auth.commands.sessions import Continued, Tokens, go_on, hold, refuse_former_member
@@ -43,6 +50,20 @@ class Offered:
     code: ShownCode | None
     passkey: AnsweredPasskey | None
 
+    @property
+    def guessable(self) -> Guessable:
+        """What of it somebody could have guessed."""
+        code = self.code is not None and self.code.digits is not None
+        return Guessable(password=self.password is not None, code=code)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A try as it was counted, and what its password was found right for; None when it was not, or there was none."""
+
+    claimed: Claimed
+    matched: Credentials | None
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -62,10 +83,7 @@ async def begin(tx: Tx, entrance: Entrance, offered: Offered) -> Begun | None:
     if user is None:
         return None
     await _refuse_too_little(tx, user, offered)
-    if offered.code is not None:
-        claimed = await claim_code(tx, entrance.lockout, user, offered.origin)
-    else:
-        claimed = await claim_try(tx, entrance.lockout, user.email, offered.origin)
+    claimed = await claim_proof(tx, entrance.lockout, user, offered.guessable, offered.origin)
     known = Credentials(user.id, user.default_workspace_id, user.password_hash, user.password_changed_at)
     return Begun(claimed, known)
 
@@ -79,25 +97,29 @@ async def _refuse_too_little(tx: Tx, user: User, offered: Offered) -> None:
         raise Invalid("/code", "is missing: you have a second factor", slug="second-factor-required")
 
 
-async def finish(tx: Tx, entrance: Entrance, offered: Offered, matched: Credentials | None) -> Tokens | None:
-    """Make the session fresh if all that was offered is right; None otherwise, and the caller commits before it refuses.
-
-    `matched` is what the password was found right for; None when it was not, or there was none.
-    """
+async def finish(tx: Tx, entrance: Entrance, offered: Offered, looked: Looked) -> Tokens | None:
+    """Make the session fresh if all that was offered is right; None otherwise, and the caller commits before it refuses."""
     continued = await hold(tx, offered.session, offered.origin)
     if continued is None:
         return None
     await refuse_former_member(tx, continued)
-    may = continued.user.may_log_in(tx.now)
-    methods = await _shown(tx, entrance, continued.user, offered, matched) if may else None
+    methods = await _shown(tx, entrance, continued.user, offered, looked.matched)
     if methods is None:
         _tell_of_refusal(tx, continued, offered.origin)
-        await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, continued.user, offered.origin)
+        await _count(tx, entrance, continued.user, offered, looked)
         return None
-    await forgive_all(tx, continued.user, offered.origin)
+    await forgive_all(tx, continued.user, looked.claimed)
     continued.session.show_anew(methods, tx.now)
     tell_of_session(tx, "session.stepped_up", continued.session, offered.origin)
     return await go_on(tx, entrance.issuing, continued, offered.origin)
+
+
+async def _count(tx: Tx, entrance: Entrance, user: User, offered: Offered, looked: Looked) -> None:
+    """Charge the password that failed alone."""
+    if looked.matched is not None:
+        await forgive_password(tx, user)
+    elif offered.password is not None:
+        await lock_if_too_many(tx, entrance.lockout, entrance.proving.mailing, user, offered.origin)
 
 
 async def _shown(
@@ -105,7 +127,8 @@ async def _shown(
 ) -> tuple[Method, ...] | None:
     """In which ways the person has shown who they are; None when they have not, or not enough any more."""
     knows = matched is not None and user.password_changed_at == matched.password_changed_at
-    if offered.password is not None and not knows:
+    may = user.may_log_in_by_password(tx.now) if offered.password is not None else user.may_be_acted_for(tx.now)
+    if not may or (offered.password is not None and not knows):
         return None
     before = (Method.PASSWORD,) if knows else ()
     shown = await _second(tx, user, offered)

@@ -51,7 +51,12 @@ class Visit:
 async def let_in(
     tx: Tx, workspace_id: UUID, owner_id: UUID, terms: Terms, longest: timedelta, origin: Origin
 ) -> SupportGrant:
-    """Let support in for a while. Raises Invalid for a time that is over or too long, or somebody who is not staff."""
+    """Let support in for a while.
+
+    Raises Invalid for a time that is over or too long, or somebody who is not staff, and Forbidden before the owner's address
+    is proved.
+    """
+    (await users.lock_user(tx, owner_id)).refuse_unproved()
     if not tx.now < terms.expires_at <= tx.now + longest:
         raise Invalid("/expires_at", f"must be after now and within {longest.days} days")
     if terms.staff_id is not None and not await support.is_helper(tx, terms.staff_id):

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from pydantic import SecretStr
-
 from libs.kit.acts import Act, Actor, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import Conflict, Forbidden, NotFound
+from services.auth.commands.mails import Mailing
 from services.auth.model import Membership, Role, Workspace
 from services.auth.repository import users, workspaces
 from services.auth.settings import Settings
@@ -26,7 +25,7 @@ class Hosting:
     most_owned: int
     most_pending: int
     invitation_lifetime: timedelta
-    mail_key: SecretStr
+    mailing: Mailing
 
     @classmethod
     def of(cls, settings: Settings) -> Hosting:
@@ -35,7 +34,7 @@ class Hosting:
             settings.auth_workspaces_per_person,
             settings.auth_pending_invitations,
             timedelta(days=settings.auth_invitation_days),
-            settings.mail_token_secret,
+            Mailing.of(settings),
         )
 
 

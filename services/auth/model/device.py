@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -14,7 +13,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from libs.kit.ids import uuid7
 from libs.kit.model import Moment
 from services.auth.model.metadata import Base
-from services.auth.model.method import Method
 from services.auth.model.oauth import Refusal
 
 # RFC 8628, section 3.5: whoever is told to slow down waits for so much longer from then on.
@@ -60,19 +58,19 @@ class DeviceAuthorization(Base):
     workspace_id: Mapped[UUID | None]
     """The workspace that the session will be for."""
     authenticated_at: Mapped[Moment | None]
-    """When the person who approved last showed who they are: the device's session is no younger."""
+    """When the person who approved last showed who they are: the device's session ends as if it had begun then."""
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
     methods: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
-    """How that person did."""
+    """Nothing: a device has not done what its person did. The release before gave its session what stood here."""
 
     def waits(self, at: datetime) -> bool:
         """Whether a person can still answer."""
         return self.state == DeviceState.PENDING and at < self.expires_at
 
-    def approve(self, user_id: UUID, workspace_id: UUID, authenticated_at: datetime, methods: Sequence[Method]) -> None:
+    def approve(self, user_id: UUID, workspace_id: UUID, authenticated_at: datetime) -> None:
         """Let the device have a session of a person's in one of their workspaces."""
         self.state, self.user_id, self.workspace_id = DeviceState.APPROVED, user_id, workspace_id
-        self.authenticated_at, self.methods = authenticated_at, list(methods)
+        self.authenticated_at = authenticated_at
 
     def deny(self) -> None:
         """Let the device have nothing, ever."""

@@ -82,7 +82,7 @@ class LoginGuard(Base):
         self.failures = max(0, self.failures - 1)
 
     def give_way(self, patience: Patience, at: datetime) -> None:
-        """The try was right, and is the first half of one: the other half does not wait for it, but nothing is forgiven."""
+        """The try was right, and is the first half of one: nobody waits for it, but nothing is forgiven."""
         self.give_back()
         self.last_failed_at = min(self.last_failed_at, at - patience.wait_after(self.failures))
 

@@ -24,7 +24,7 @@ class Purpose(StrEnum):
 
 
 class MailedToken(Base):
-    """A token that was sent to a person's address; the newest of a purpose replaces the others."""
+    """A token that was sent to a person's address; the first of a purpose that is used voids the others."""
 
     __tablename__ = "mailed_token"
     __table_args__ = (

@@ -34,13 +34,18 @@ class Session(TenantOwned, Base):
     device: Mapped[str | None]
     address: Mapped[str | None]
     authenticated_at: Mapped[Moment]
-    """When the person last showed who they are."""
+    """When the person last showed who they are: in this session, or in the one that they approved a device in."""
     last_seen_at: Mapped[Moment]
     expires_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]
     ended_by: Mapped[str | None]
     methods: Mapped[list[str]] = mapped_column(ARRAY(Text), sort_order=20)
-    """How the person showed who they are, in the words of RFC 8176."""
+    """How the person showed in this session who they are, in the words of RFC 8176; in that of a device nobody has, at first."""
+
+    @property
+    def shown_at(self) -> datetime | None:
+        """When the person last showed in this session who they are; None when they only let a device have it."""
+        return self.authenticated_at if self.methods else None
 
     def is_open(self, at: datetime) -> bool:
         """Whether it can be gone on with."""

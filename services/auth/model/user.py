@@ -12,6 +12,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from libs.kit.errors import Forbidden
 from libs.kit.model import Moment, Versioned
 from libs.schema.auth import (
     EmailVerified,
@@ -35,6 +36,7 @@ from services.auth.model.username import username_key
 
 DEFAULT_TIME_ZONE = "UTC"
 DEFAULT_LANGUAGE = "en"
+UNPROVED = "show first that your address is yours: `POST /v1/me/email-verification`"
 
 
 def email_key(email: str) -> str:
@@ -109,8 +111,8 @@ class User(Versioned, Base):
         """Whether the person may act at all: neither deactivated nor deleted."""
         return self.is_active and self.deleted_at is None
 
-    def may_log_in(self, at: datetime) -> bool:
-        """Whether a right password opens a session: a lock stops this, and nothing else."""
+    def may_log_in_by_password(self, at: datetime) -> bool:
+        """Whether a right password opens a session: every lock stops this."""
         return self.is_present and not self._is_locked(at)
 
     def _is_locked(self, at: datetime) -> bool:
@@ -129,7 +131,10 @@ class User(Versioned, Base):
         return AccountState.LOCKED if self._is_locked(at) else AccountState.ACTIVE
 
     def may_be_acted_for(self, at: datetime) -> bool:
-        """Whether programs may act for the person. Guessing a password stops none: it would be a way to stop them all."""
+        """Whether programs may act for the person, and they log in by what nobody guesses. Guessed passwords stop neither.
+
+        They would be a way to stop everybody.
+        """
         return self.is_present and not self.is_held(at)
 
     def details(self) -> PersonalDetails:
@@ -171,6 +176,14 @@ class User(Versioned, Base):
             )
         ]
 
+    def refuse_unproved(self) -> None:
+        """Raise Forbidden as long as nobody has shown that mail to the address reaches them.
+
+        Until then the account may be a stranger's, who waits for the owner of the address to use it.
+        """
+        if not self.email_verified:
+            raise Forbidden(UNPROVED, slug="email-unverified")
+
     def verify_email(self, at: datetime) -> list[DomainEvent]:
         """The person got what was sent to their address."""
         if self.email_verified:
@@ -179,6 +192,10 @@ class User(Versioned, Base):
         return [
             EmailVerified(occurred_at=at, user_id=self.id, workspace_id=self.default_workspace_id, email=self.email)
         ]
+
+    def forget_password(self, at: datetime) -> None:
+        """Have no password until another one is chosen by mail: whoever chose this one may not be the person."""
+        self.password_hash, self.password_changed_at = "", at
 
     def rehash_password(self, password_hash: str) -> None:
         """Keep the same password under better parameters."""

@@ -69,12 +69,12 @@ async def home_of(tx: Tx, user_id: UUID) -> UUID:
     return user.default_workspace_id
 
 
-async def reset_owner(tx: Tx, presented: Ticket) -> User | None:
-    """Whose password a mailed token could reset now, or None. The token is not used up."""
+async def mailed_owner(tx: Tx, presented: Ticket, purpose: Purpose) -> User | None:
+    """Who was sent a token that works now for this purpose, or None. The token is not used up."""
     token = await tx.scalar(
         select(MailedToken).where(
             MailedToken.token_hash == presented.digest,
-            MailedToken.purpose == Purpose.RESET_PASSWORD,
+            MailedToken.purpose == purpose,
             MailedToken.used_at.is_(None),
             MailedToken.expires_at > tx.now,
         )

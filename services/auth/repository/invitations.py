@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -43,6 +44,12 @@ async def lock_pending_to(tx: Tx, workspace_id: UUID, email_key: str) -> Invitat
         )
         .with_for_update()
     )
+
+
+async def lock_pending_of(tx: Tx, inviter_ids: Collection[UUID]) -> Sequence[Invitation]:
+    """Those that these people sent and nobody has answered, locked in one order. Needs a worker's transaction."""
+    sent = select(Invitation).where(Invitation.invited_by.in_(inviter_ids), Invitation.state == InvitationState.PENDING)
+    return await tx.scalars(sent.order_by(Invitation.id).with_for_update())
 
 
 async def count_pending(tx: Tx, workspace_id: UUID) -> int:

@@ -1,4 +1,4 @@
-"""What is the SQL of mailed tokens? Found by hash, locked; older ones of a purpose are replaced."""
+"""What is the SQL of mailed tokens? Found by hash, locked; with one, all of its purpose are used up."""
 
 from __future__ import annotations
 

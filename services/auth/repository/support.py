@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,6 +19,14 @@ async def lock_grant(tx: Tx, workspace_id: UUID, grant_id: UUID) -> SupportGrant
     if grant is None:
         raise NotFound("support grant", grant_id)
     return grant
+
+
+async def lock_live_of(tx: Tx, owner_ids: Collection[UUID]) -> Sequence[SupportGrant]:
+    """The grants of these people that somebody can still come by, locked in one order. Needs a worker's transaction."""
+    live = select(SupportGrant).where(
+        SupportGrant.granted_by.in_(owner_ids), SupportGrant.revoked_at.is_(None), SupportGrant.expires_at > tx.now
+    )
+    return await tx.scalars(live.order_by(SupportGrant.id).with_for_update())
 
 
 async def is_helper(tx: Tx, user_id: UUID) -> bool:
