@@ -57,7 +57,7 @@ def _cheap_passwords() -> Iterator[None]:
 def _patience_with_ourselves() -> Iterator[None]:
     """What guards locks from a process that stands still must not meet one that only waits for a core."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connections, "_IDLE_IN_TRANSACTION_MS", int(1000 * PATIENCE_SECONDS))
+        patch.setattr(connections, "IDLE_IN_TRANSACTION_SECONDS", int(PATIENCE_SECONDS))
         patch.setattr(in_time, "ALL_ANSWERS_SECONDS", PATIENCE_SECONDS)
         yield
 
