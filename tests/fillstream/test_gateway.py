@@ -117,7 +117,6 @@ async def test_what_is_not_well_is_named_with_its_reason(client: AsyncClient) ->
 
 async def test_the_documentation_is_that_of_all_services(client: AsyncClient) -> None:
     assert (await client.get("/openapi.json")).json() == merged_document(CONTEXTS)
-    assert "/openapi.json" in (await client.get("/docs")).text
 
 
 async def test_all_services_of_one_process_answer_at_its_address_and_their_parts_are_told_apart(
