@@ -6,6 +6,7 @@ zone that does not exist) is refused with a reason. What comes out goes in again
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -28,10 +29,25 @@ _NO_LANGUAGES = frozenset({None, "mis", "mul", "und", "zxx"})
 
 
 def _address(value: str) -> str:
+    _refuse_hidden_signs(value.rpartition("@")[0])
     try:
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise ValueError(f"is not an e-mail address: {error}") from None
+
+
+def _refuse_hidden_signs(local: str) -> None:
+    """Raise ValueError for a character that some form of Unicode makes a sign of ASCII of: U+037E is `;` under NFC.
+
+    Who reads the address later may normalise it, and takes it for several addresses, or for another one.
+    """
+    # As it was typed, and as it would be kept: the one may hide a sign that the other does not.
+    for letter in dict.fromkeys(local + unicodedata.normalize("NFC", local)):
+        forms = "" if letter.isascii() else unicodedata.normalize("NFKD", letter)
+        sign = next((one for one in forms if one.isascii() and not one.isalnum()), None)
+        if sign is not None:
+            named = f"U+{ord(letter):04X} ({unicodedata.name(letter, 'without a name')})"
+            raise ValueError(f"is not an e-mail address: {named} may be read as {sign!r}")
 
 
 def _e164(value: str) -> str:

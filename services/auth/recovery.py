@@ -11,6 +11,7 @@ from typing import Self
 from uuid import UUID
 
 from libs.kit.errors import Unauthenticated
+from services.auth.totp import plain_digits
 
 COUNT = 10
 """Codes that a person is given at a time."""
@@ -43,9 +44,9 @@ class RecoveryCode:
     def parse(cls, text: str) -> Self:
         """The code as people type it: in either case, with O for 0 and I or L for 1, grouped or not.
 
-        Raises Unauthenticated when it can't be one of ours.
+        The digits may be of any script. Raises Unauthenticated when it can't be one of ours.
         """
-        typed = "".join(text[:_LONGEST_INPUT].split()).translate(_DASHES)
+        typed = plain_digits(text[:_LONGEST_INPUT]).translate(_DASHES)
         symbols = typed.upper().translate(_READ_AS)
         # Ligatures and the dotless i become letters of ours when they are raised.
         ours = typed.isascii() and set(symbols) <= set(_ALPHABET)

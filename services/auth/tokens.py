@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,6 +35,12 @@ class Ticket:
     def generate(cls, home_id: UUID) -> Ticket:
         """A new one, with 256 random bits."""
         return cls(home_id, secrets.token_urlsafe(_SECRET_BYTES))
+
+    def followed_by(self, salt: bytes) -> Ticket:
+        """The one that comes after it: known to who has this one and the salt, and to nobody who has but one of them."""
+        # HMAC-SHA256 under 256 random bits is as good as new ones; as long as `generate` makes them.
+        secret = hmac.digest(self.secret.encode(errors="surrogatepass"), b"refresh\0" + salt, hashlib.sha256)
+        return Ticket(self.home_id, base64.urlsafe_b64encode(secret).decode().rstrip("="))
 
     @classmethod
     def parse(cls, text: str) -> Ticket:

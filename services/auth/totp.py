@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
@@ -26,6 +27,16 @@ DRIFT = 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_INPUT = 32
+_DIGITS: Mapping[int, str] = MappingProxyType({digit: str(digit) for digit in range(10)})
+
+
+class Taken(Enum):
+    """What became of a code."""
+
+    RIGHT = auto()
+    USED = auto()
+    """The application did show it, but it or a later one was used: a mistake of its owner's, and no guess."""
+    WRONG = auto()
 
 
 class Digest(StrEnum):
@@ -85,12 +96,17 @@ def provisioning_uri(secret: bytes, issuer: str, account: str, scheme: Scheme = 
     return f"otpauth://totp/{quote(issuer, safe='')}:{quote(account, safe='')}?{urlencode(parameters, quote_via=quote)}"
 
 
+def plain_digits(text: str) -> str:
+    """The text without spaces, and with the decimal digits of every script as those of ASCII."""
+    return "".join(_DIGITS.get(unicodedata.decimal(one, -1), one) for one in text if not one.isspace())
+
+
 def matching_step(secret: bytes, code: str, at: datetime, scheme: Scheme = STANDARD) -> int | None:
-    """The newest step around `at` whose code this is, or None. Spaces in the code do not count.
+    """The newest step around `at` whose code this is, or None. Neither spaces nor the script of its digits count.
 
     Takes as long whether the code is right or wrong, and whichever step it belongs to.
     """
-    typed = "".join(code[:_LONGEST_INPUT].split()).encode()
+    typed = plain_digits(code[:_LONGEST_INPUT]).encode()
     now, found = scheme.step(at), None
     for step in range(max(now - DRIFT, 0), now + DRIFT + 1):
         if hmac.compare_digest(scheme.code(secret, step).encode(), typed):

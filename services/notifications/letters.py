@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email import policy
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from types import MappingProxyType
 from urllib.parse import urlencode
 
+import idna
 from pydantic import SecretStr
 
 from libs.kit.mail_secrets import mail_secret
@@ -129,10 +132,14 @@ class Stationery:
 
 
 def compose(mail: Mail, how: Stationery) -> EmailMessage:
-    """The mail as it is sent. Raises ValueError when it has a secret and there is no key to derive it with."""
-    words = WORDS[MailTemplate(mail.template)]
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = how.sender, _wired(mail.address), words.subject
+    """The mail as it is sent.
+
+    Raises ValueError when it has a secret and there is no key to derive it with, or when its address is none.
+    """
+    words, to = WORDS[MailTemplate(mail.template)], _wired(mail.address)
+    # RFC 6532: a mailbox with letters beyond ASCII is written as it is; encoded words are no addresses.
+    message = EmailMessage(policy.default.clone(utf8=not to.username.isascii()))
+    message["From"], message["To"], message["Subject"] = how.sender, to, words.subject
     message["Date"] = format_datetime(mail.occurred_at)
     message["Message-ID"] = f"<{mail.id}@fillstream>"
     # RFC 3834: nobody's holiday notice is an answer to this.
@@ -154,10 +161,14 @@ def _harmless(name: str) -> str:
     return " ".join(kept.split())[:_LONGEST_NAME]
 
 
-def _wired(address: str) -> str:
-    """The address with its domain in ASCII (RFC 5891), which every server takes."""
+def _wired(address: str) -> Address:
+    """One mailbox, whatever is in its name, with its domain in ASCII, which every server takes. Raises ValueError.
+
+    IDNA 2008 (RFC 5891), and of UTS 46 the non-transitional mapping: Python's own codec is IDNA 2003, for which ß is ss,
+    and which so writes to a domain that may be somebody else's.
+    """
     local, _, domain = address.rpartition("@")
-    return f"{local}@{domain.encode('idna').decode()}"
+    return Address(username=local, domain=idna.encode(domain, uts46=True).decode())
 
 
 def _opening(mail: Mail, action: str, how: Stationery) -> str:

@@ -88,7 +88,11 @@ class Smtp:
                 server.starttls(context=ssl.create_default_context())
             if self._user:
                 server.login(self._user, self._password)
-            server.send_message(message)
+            to = [address.addr_spec for address in message["To"].addresses]
+            server.ehlo_or_helo_if_needed()
+            if not "".join(to).isascii() and not server.has_extn("smtputf8"):
+                raise PostRefused(f"{self._host}:{self._port} takes no letters beyond ASCII before the @ (RFC 6531)")
+            server.send_message(message, to_addrs=to)
         finally:
             # Whatever the server says to a good-bye, it has said what became of the mail.
             with suppress(smtplib.SMTPException, OSError):

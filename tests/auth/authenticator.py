@@ -108,6 +108,8 @@ class Authenticator:
     credential_id: bytes = field(default_factory=lambda: os.urandom(32))
     handle: bytes = b""
     count: int = 0
+    aaguid: bytes = bytes(16)
+    transports: tuple[str, ...] = ("internal", "hybrid")
 
     def create(self, options: Json, lie: Lie = TRUTH) -> Json:
         """`navigator.credentials.create`, as JSON."""
@@ -115,7 +117,7 @@ class Authenticator:
         self.handle = decoded(str(user["id"]))
         client = self._client_data("webauthn.create", options, lie)
         public = cbor2.dumps(lie.cose if lie.cose is not None else cose_key(self.key))
-        attested = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + public
+        attested = self.aaguid + len(self.credential_id).to_bytes(2, "big") + self.credential_id + public
         data = self._data(str(_object(options["rp"])["id"]), ATTESTED, lie) + attested
         stated = {
             "fmt": lie.fmt or self.statement,
@@ -126,7 +128,7 @@ class Authenticator:
             "clientDataJSON": encoded(client),
             "attestationObject": encoded(cbor2.dumps(stated)),
             "authenticatorData": encoded(data),
-            "transports": ["internal", "hybrid"],
+            "transports": list(self.transports),
         }
         return self._credential(response, lie)
 

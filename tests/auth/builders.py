@@ -65,6 +65,12 @@ async def refresh(client: AsyncClient, token: str) -> Response:
     return await client.post("/v1/auth/refresh", json={"refresh_token": token})
 
 
+async def refresh_elsewhere(client: AsyncClient, token: str) -> Response:
+    """The same from another device, as a thief would."""
+    headers = {"user-agent": "somebody else's"}
+    return await client.post("/v1/auth/refresh", json={"refresh_token": token}, headers=headers)
+
+
 async def a_person(client: AsyncClient, *, email: str = EMAIL, **names: str) -> Person:
     """Somebody whose address is proved; a client that does not know what is behind its service leaves that to others."""
     made = (await register(client, email=email, **names)).json()

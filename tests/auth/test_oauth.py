@@ -59,6 +59,7 @@ async def test_a_refresh_token_is_a_grant(client: AsyncClient) -> None:
     person = await a_person(client)
 
     first = await _token(client, grant_type="refresh_token", refresh_token=person.refresh_token)
+    client.headers["user-agent"] = "somebody else's"
     again = await _token(client, grant_type="refresh_token", refresh_token=person.refresh_token)
 
     assert first.json()["refresh_token"] != person.refresh_token

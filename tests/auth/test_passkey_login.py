@@ -11,8 +11,22 @@ import pytest
 from httpx2 import AsyncClient, Response
 
 from libs.schema.audit import ActResult, SecurityActed
-from tests.auth.authenticator import ES256, PRESENT, TRUTH, VERIFIED, Authenticator, Json, Lie, a_key
+from libs.schema.auth import MailRequested, MailTemplate
+from tests.auth.authenticator import (
+    BACKED_UP,
+    ELIGIBLE,
+    ES256,
+    PRESENT,
+    TRUTH,
+    VERIFIED,
+    Authenticator,
+    Json,
+    Lie,
+    a_key,
+    encoded,
+)
 from tests.auth.builders import PASSWORD, Person, a_person, bearer, log_in, refresh, verifier
+from tests.second_factor import asking, enrol
 from tests.world import Running, World
 
 HERE = "http://localhost:8000"
@@ -146,6 +160,7 @@ LIES = {
     "another key": Lie(signer=a_key(ES256)),
     "counted back": Lie(count=0),
 }
+SYNCHRONISED = Lie(flags=ELIGIBLE | BACKED_UP, count=0)
 
 
 @pytest.mark.parametrize("name", LIES)
@@ -298,3 +313,76 @@ async def test_challenges_whose_time_is_over_are_forgotten(ada: Holder, world: W
 
 async def test_a_right_password_is_still_asked_for(ada: Holder) -> None:
     assert (await log_in(ada.client, password=PASSWORD + "!")).status_code == 401
+
+
+@pytest.fixture
+async def synchronised(client: AsyncClient) -> Holder:
+    """Somebody whose passkey could not be synchronised when it was made, and who has another second factor."""
+    person = await a_person(client)
+    device = Authenticator(a_key(ES256), origin=HERE)
+    answer = await made(client, person, device)
+    return Holder(person, device, client, answer.raise_for_status().json())
+
+
+async def test_a_passkey_that_is_synchronised_now_is_refused_and_another_factor_ends_the_same_challenge(
+    synchronised: Holder, world: World
+) -> None:
+    holder, codes = synchronised, synchronised.added["recovery_codes"]
+    assert isinstance(codes, list)
+    app = await enrol(asking(holder.client), holder.person.access_token)
+
+    for _ in range(6):
+        challenge = await holder.challenge()
+        for _ in range(6):
+            credential = holder.device.get(_options(await holder.options(challenge)), SYNCHRONISED)
+            refused = await holder.show(challenge, credential)
+            assert (refused.status_code, problem(refused)) == (401, "passkey-changed")
+            assert "several devices" in refused.json()["detail"]
+    with_code = {"challenge": challenge, "code": app.code()}
+    answer = await holder.client.post("/v1/auth/second-factor", json=with_code)
+    paper = {"challenge": await holder.challenge(), "code": codes[0]}
+
+    assert answer.status_code == 200, answer.text
+    assert (await holder.client.post("/v1/auth/second-factor", json=paper)).status_code == 200
+    assert await world.fetch("SELECT FROM auth.login_guard WHERE failures > 0") == []
+    await world.settled("auth")
+    sent = {told.event.template for told in world.published(MailRequested)}
+    assert not sent & {MailTemplate.SECOND_FACTOR_REFUSED, MailTemplate.ACCOUNT_LOCKED}
+
+
+async def test_a_passkey_that_is_synchronised_now_says_so_without_a_password_too(
+    synchronised: Holder, world: World
+) -> None:
+    answers = [await synchronised.alone(SYNCHRONISED) for _ in range(12)]
+
+    assert {(answer.status_code, problem(answer)) for answer in answers} == {(401, "passkey-changed")}
+    assert (await log_in(synchronised.client)).status_code == 202
+    assert (await synchronised.alone()).status_code == 200, "as it was made, it is taken"
+
+
+async def test_a_passkey_that_is_synchronised_now_does_not_step_up_and_says_so(synchronised: Holder) -> None:
+    client, person = synchronised.client, synchronised.person
+    asked = (await client.post("/v1/auth/step-up/options", headers=person.bearer)).raise_for_status().json()
+    shown = {"challenge": asked["challenge"], "credential": synchronised.device.get(asked["options"], SYNCHRONISED)}
+
+    answer = await client.post("/v1/auth/step-up", json={"refresh_token": person.refresh_token, "passkey": shown})
+
+    assert (answer.status_code, problem(answer)) == (401, "passkey-changed")
+
+
+async def test_kinds_of_authenticators_and_transports_that_nobody_knows_yet_are_kept(client: AsyncClient) -> None:
+    person = await a_person(client)
+    ways = ("internal", "smart-card", "x-new2")
+    device = Authenticator(a_key(ES256), origin=HERE, aaguid=bytes(range(16)), transports=ways)
+
+    answer = await made(client, person, device)
+    holder = Holder(person, device, client, answer.json())
+
+    assert answer.status_code == 201, answer.text
+    named = _options(await holder.options(await holder.challenge()))["allowCredentials"]
+    assert named == [{"type": "public-key", "id": encoded(device.credential_id), "transports": list(ways)}]
+    assert (await holder.as_second()).status_code == 200
+
+
+def problem(answer: Response) -> str:
+    return str(answer.json()["type"]).rpartition(":")[2]

@@ -16,6 +16,7 @@ from services.auth.passkeys import (
     KnownPasskey,
     NewPasskey,
     Owner,
+    PasskeyChanged,
     PasskeyCloned,
     Reason,
     RegistrationAnswer,
@@ -31,6 +32,7 @@ from services.auth.passkeys import (
 from tests.auth.authenticator import (
     ATTESTED,
     BACKED_UP,
+    EDDSA,
     ELIGIBLE,
     PRESENT,
     TRUTH,
@@ -314,10 +316,20 @@ def test_whether_a_passkey_can_be_backed_up_never_changes() -> None:
     ceremony = Ceremony(Authenticator(ED_KEY))
     known = ceremony.known()
 
-    with pytest.raises(AuthenticationRefused) as refused:
+    with pytest.raises(PasskeyChanged) as refused:
         ceremony.logs_in(known, Lie(flags=ELIGIBLE))
 
-    assert refused.value.reason is Reason.BACKUP
+    assert refused.value.reason is Reason.CHANGED
+
+
+def test_whoever_can_not_sign_never_hears_that_a_passkey_has_changed() -> None:
+    ceremony = Ceremony(Authenticator(ED_KEY))
+    known = ceremony.known()
+
+    with pytest.raises(AuthenticationRefused) as refused:
+        ceremony.logs_in(known, Lie(flags=ELIGIBLE, signer=a_key(EDDSA)))
+
+    assert refused.value.reason is Reason.SIGNATURE
 
 
 def test_a_copy_of_a_passkey_is_noticed() -> None:

@@ -109,6 +109,19 @@ async def test_a_program_may_ask_for_less_and_not_for_more(client: AsyncClient, 
         assert error(await exchange(client, key, scope=wider)) == "invalid_scope"
 
 
+@pytest.mark.parametrize("more", [{}, {"scope": ""}, {"scope[0]": "orders:read"}])
+async def test_without_a_scope_that_is_one_a_program_gets_and_is_told_all_of_its_key(
+    client: AsyncClient, key: Key, more: dict[str, str]
+) -> None:
+    answer = await exchange(client, key, **more)
+
+    assert (answer.status_code, answer.json()["scope"]) == (200, "audit:read orders:read orders:write")
+
+
+async def test_a_program_gets_no_scope_beyond_its_key(client: AsyncClient, key: Key) -> None:
+    assert error(await exchange(client, key, scope="billing:read")) == "invalid_scope"
+
+
 async def test_whoever_guesses_hears_the_same_of_a_key_that_there_is_and_of_one_that_there_is_not(
     client: AsyncClient, key: Key
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,7 +25,26 @@ def test_an_addresss_key_does_not_depend_on_how_it_is_written(text: str) -> None
     key = email_key(text)
 
     assert email_key(key) == key
-    assert email_key(text.casefold()) == key
+    assert email_key(unicodedata.normalize("NFD", text)) == key
+    assert email_key("".join(one.upper() if one.isascii() else one for one in text)) == key
+
+
+ALIKE = [
+    ("mo\u00df", "moss"), ("\u017fam", "sam"), ("\u0131an", "ian"), ("\u0130an", "ian"), ("\u0130an", "i\u0307an"),
+    ("\uff41da", "ada"), ("\ufb01n", "fin"), ("\u03c2", "\u03c3"), ("\u1e9e", "ss"), ("\u00aa", "a"), ("\u0149", "\u02bcn"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_addresses_that_only_look_alike_are_two(one: str, other: str) -> None:
+    assert email_key(f"{one}@example.com") != email_key(f"{other}@example.com")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ADA", "ada"), ("\u00c9va", "e\u0301VA"), ("\u0416", "\u0436"), ("\u212aim", "kim")]
+)
+def test_case_and_canonical_form_make_no_other_address(one: str, other: str) -> None:
+    assert email_key(f"{one}@example.com") == email_key(f"{other}@example.com")
 
 
 @given(st.lists(st.integers(-100, 100), unique=True))

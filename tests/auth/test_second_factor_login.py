@@ -14,6 +14,7 @@ from httpx2 import AsyncClient, Response
 
 from libs.kit.crypto.keyring import Place
 from libs.schema.auth import MailTemplate, UserLocked
+from services.auth.totp import STANDARD
 from tests.auth.builders import (
     PASSWORD,
     Person,
@@ -130,6 +131,72 @@ async def test_a_code_is_good_once(ada: Guarded) -> None:
 
 async def test_a_code_that_was_shown_to_confirm_opens_nothing(ada: Guarded) -> None:
     assert (await ada.log_in(ada.app.code_of(-1))).status_code == 401
+
+
+async def test_the_code_of_the_set_up_is_used_and_no_sign_of_a_thief(
+    auth: Running, client: AsyncClient, world: World
+) -> None:
+    stop_the_clock(auth)
+    person = await a_person(client)
+    app = await enrol(asking(client), person.access_token)
+    used, following = (STANDARD.code(app.secret, app.last_step + ahead) for ahead in (0, 1))
+    ada = Guarded(person, app, client)
+    challenge = await ada.challenge()
+
+    refused = [await ada.show(challenge, used) for _ in range(7)]
+
+    assert {(answer.status_code, answer.json()["type"].rpartition(":")[2]) for answer in refused} == {
+        (401, "second-factor-used")
+    }
+    assert "wait for the next" in refused[0].json()["detail"]
+    assert await world.fetch("SELECT FROM auth.login_guard WHERE failures > 0") == [], "a used code is charged"
+    assert (await ada.show(challenge, following)).status_code == 200
+    await mails(world, MailTemplate.SECOND_FACTOR_REFUSED, 0)
+
+
+async def test_a_used_code_does_not_hide_the_wrong_ones(ada: Guarded, world: World) -> None:
+    challenge, used = await ada.challenge(), STANDARD.code(ada.app.secret, ada.app.last_step)
+
+    for _ in range(3):
+        await ada.show(challenge, used)
+        assert (await ada.show(challenge, "000000")).json()["type"].endswith(":wrong-second-factor")
+
+    await mails(world, MailTemplate.SECOND_FACTOR_REFUSED)
+
+
+async def test_a_used_code_steps_nobody_up_and_is_not_charged(ada: Guarded, world: World) -> None:
+    used = STANDARD.code(ada.app.secret, ada.app.last_step)
+    shown = {"refresh_token": ada.person.refresh_token, "password": PASSWORD, "code": used}
+
+    answers = [await ada.client.post("/v1/auth/step-up", json=shown) for _ in range(12)]
+
+    assert {answer.json()["type"].rpartition(":")[2] for answer in answers} == {"second-factor-used"}
+    assert await world.fetch("SELECT FROM auth.login_guard WHERE failures > 0") == []
+
+
+@pytest.mark.parametrize("zero", ["\u0660", "\uff10", "\u0966", "\U0001d7ce"])
+async def test_a_code_is_taken_in_the_digits_of_any_script(ada: Guarded, zero: str) -> None:
+    code = "".join(chr(ord(zero) + int(digit)) for digit in ada.app.code())
+
+    assert (await ada.log_in(f"{code[:3]} {code[3:]}")).status_code == 200
+
+
+async def test_the_set_up_is_confirmed_in_the_digits_of_any_script(client: AsyncClient) -> None:
+    person = await a_person(client)
+    offered = (await client.post("/v1/me/totp", headers=person.bearer)).raise_for_status().json()["secret"]
+    code = App(base64.b32decode(offered)).code()
+    typed = "".join(chr(0x0660 + int(digit)) for digit in code)
+
+    answer = await client.post("/v1/me/totp/confirm", json={"code": typed}, headers=person.bearer)
+
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_recovery_code_is_taken_in_the_digits_of_any_script(ada: Guarded) -> None:
+    code = ada.app.recovery_codes[0]
+    typed = "".join(chr(0xFF10 + int(letter)) if letter.isdigit() else letter for letter in code)
+
+    assert (await ada.log_in(typed)).status_code == 200
 
 
 async def test_of_twenty_logins_with_one_code_at_once_one_is_completed(ada: Guarded, world: World) -> None:

@@ -126,6 +126,7 @@ async def test_guessing_here_is_guessing_at_a_login(client: AsyncClient, world: 
 
 async def test_a_refresh_token_that_was_used_ends_its_session(client: AsyncClient, world: World, ada: Person) -> None:
     later = (await refresh(client, ada.refresh_token)).json()
+    client.headers["user-agent"] = "somebody else's"
 
     answer = await step_up(client, ada.refresh_token, password=PASSWORD)
 

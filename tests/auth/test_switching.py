@@ -59,6 +59,7 @@ async def test_a_refresh_token_that_switches_a_second_time_ends_the_session(clie
     made = await create(client, ada)
     there = await switched(client, ada, made)
 
+    client.headers["user-agent"] = "somebody else's"
     assert (await switch(client, ada.refresh_token, made)).status_code == 401
 
     assert (await refresh(client, there.refresh_token)).status_code == 401

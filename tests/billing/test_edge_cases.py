@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -44,6 +44,24 @@ async def test_a_workspace_that_is_told_of_twice_starts_one_trial(
     assert started.event.current_period_start == NOON
     assert started.cause.causation_id == rows[0].event_id
     assert await world.fetch("SELECT * FROM billing.dead_letter") == []
+
+
+async def test_a_trial_has_days_of_24_hours_also_when_clocks_change(world: World, workspace: UUID) -> None:
+    # In California clocks go forward on 8 March 2026.
+    registered = datetime.fromisoformat("2026-03-01T23:30:00-08:00")
+    ends = datetime.fromisoformat("2026-03-16T07:30:00Z")
+    assert (ends - registered).total_seconds() == 14 * 86_400
+
+    async with world.running("billing") as billing:
+        await world.publish(a_registration(workspace, registered), tenant_id=workspace, subject=workspace)
+        await world.settled("billing")
+        shown = (await (await billing.client(workspace)).get("/v1/subscription")).json()
+        async with billing.db.work() as tx:
+            before = await commands.expire_trials(tx, ends - timedelta(microseconds=1))
+            then = await commands.expire_trials(tx, ends)
+
+    assert shown["trial_ends_at"] == "2026-03-16T07:30:00Z"
+    assert (before, then) == (0, 1)
 
 
 async def test_after_its_trial_a_workspace_gets_no_second_one(billing: Running, world: World, workspace: UUID) -> None:

@@ -192,7 +192,7 @@ async def test_of_fifty_registrations_of_an_address_one_counts(premises: Premise
     assert (await premises.send("POST /v1/auth/login", winner, {})).status_code == 200
 
 
-async def test_of_twenty_uses_of_a_refresh_token_one_counts_and_the_session_ends(
+async def test_of_twenty_uses_of_a_refresh_token_one_counts_and_all_get_its_answer(
     premises: Premises, neighbours: Neighbours
 ) -> None:
     session = await neighbours.ada.log_in()
@@ -200,11 +200,11 @@ async def test_of_twenty_uses_of_a_refresh_token_one_counts_and_the_session_ends
 
     answers = await at_once(*(premises.send("POST /v1/auth/refresh", call, {}) for _ in range(20)))
 
-    assert statuses(answers) == {200: 1, 401: 19}
-    [newer] = [answer.json()["refresh_token"] for answer in answers if answer.status_code == 200]
-    # Somebody has used it twice: whoever holds the next one may be a thief.
+    assert statuses(answers) == {200: 20}
+    # They come from one client: its tabs, or one that lost an answer, so that there is one next token.
+    [newer] = {answer.json()["refresh_token"] for answer in answers}
     last = await premises.send("POST /v1/auth/refresh", Call({"refresh_token": newer}), {})
-    assert last.status_code == 401
+    assert last.status_code == 200
 
 
 async def test_of_fifty_listings_of_an_instrument_one_counts(premises: Premises, neighbours: Neighbours) -> None:

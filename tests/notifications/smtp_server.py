@@ -21,6 +21,8 @@ class MailServer:
     hangs_up: bool = False
     refuses_senders: bool = False
     farewell: str = "221 bye"
+    extension: str = "SIZE"
+    recipients: list[str] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One conversation."""
@@ -47,7 +49,11 @@ class MailServer:
                 writer.write(b"530 who are you\r\n")
             elif verb == b"RCPT" and self.answers:
                 writer.write(f"{self.answers.pop(0)}\r\n".encode())
+            elif verb == b"EHLO":
+                writer.write(f"250-mail.example.com\r\n250 {self.extension}\r\n".encode())
             else:
+                if verb == b"RCPT":
+                    self.recipients.append(line.decode().partition(":")[2].strip())
                 writer.write(b"250 ok\r\n")
 
     def _take(self, data: bytes) -> None:

@@ -199,6 +199,73 @@ async def test_a_domain_in_another_script_is_reached_in_ascii(world: World, serv
     assert server.received[0]["To"] == "ada@xn--bcher-kva.example"
 
 
+async def test_a_mail_goes_to_the_domain_that_was_meant_and_not_to_one_that_is_folded_into_it(
+    world: World, server: MailServer
+) -> None:
+    domains = {
+        "fa\u00df.example": "xn--fa-hia.example",
+        "\u03b2\u03cc\u03bb\u03bf\u03c2.example": "xn--nxasmm1c.example",
+    }
+
+    async with world.running("notifications", **settings(server)):
+        for domain in domains:
+            wanted = a_request(address=f"ada@{domain}")
+            await world.publish(wanted, tenant_id=wanted.workspace_id)
+            await becomes(world, wanted.mail_id, MailState.SENT)
+
+    assert [mail["To"] for mail in server.received] == [f"ada@{domain}" for domain in domains.values()]
+    assert server.recipients == [f"<ada@{domain}>" for domain in domains.values()]
+
+
+async def test_a_mail_goes_to_one_mailbox_whatever_is_in_its_name(world: World, server: MailServer) -> None:
+    wanted = a_request(address="victim+a;b,c@example.com")
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+    assert server.recipients == ['<"victim+a;b,c"@example.com>']
+
+
+async def test_a_mailbox_in_another_script_is_written_as_it_is_where_the_server_can(
+    world: World, server: MailServer
+) -> None:
+    server.extension, wanted = "SMTPUTF8", a_request(address="mo\u00df@example.com")
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+    assert server.recipients == ["<mo\u00df@example.com>"]
+
+
+async def test_a_mailbox_in_another_script_is_given_up_where_the_server_can_not(
+    world: World, server: MailServer
+) -> None:
+    wanted = a_request(address="mo\u00df@example.com")
+
+    async with world.running("notifications", **settings(server)):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.FAILED)
+
+    assert (server.received, server.recipients) == ([], [])
+
+
+async def test_a_folder_shows_the_address_as_it_is(world: World, tmp_path: Path) -> None:
+    wanted = a_request(address="mo\u00df@fa\u00df.example")
+    changes = {
+        "notifications_mail_url": tmp_path.as_uri(),
+        "mail_token_secret": KEY,
+        "notifications_mail_seconds": 0.05,
+    }
+
+    async with world.running("notifications", **changes):
+        await world.publish(wanted, tenant_id=wanted.workspace_id)
+        await becomes(world, wanted.mail_id, MailState.SENT)
+
+    assert "To: mo\u00df@xn--fa-hia.example\n" in (tmp_path / f"{wanted.mail_id}.eml").read_text("utf-8")
+
+
 async def test_a_mail_whose_secret_has_expired_is_not_sent(world: World, server: MailServer) -> None:
     late = a_request(expires_at=datetime.now(UTC) - timedelta(seconds=1))
 

@@ -111,6 +111,22 @@ async def test_a_first_request_may_begin_where_the_list_ended(world: World, url:
         assert (await stream.notification())[1]["title"] == "Buy 100 AAPL"
 
 
+async def test_what_the_client_has_seen_last_wins_over_where_it_once_began(
+    world: World, url: str, client: AsyncClient
+) -> None:
+    account = uuid7()
+    rows = [world.envelope(a_fill(account_id=account, last_quantity=str(n)), tenant_id=WORKSPACE) for n in range(1, 6)]
+    await world.send(*rows)
+    await world.settled("notifications")
+
+    async with listening(client, url, last_event_id="3", after="1") as stream:
+        seen = [(await stream.notification())[0] for _ in range(2)]
+        await world.publish(a_fill(account_id=account, last_quantity="6"), tenant_id=WORKSPACE)
+        following = (await stream.notification())[0]
+
+    assert (seen, following) == (["4", "5"], "6")
+
+
 async def test_a_position_that_is_not_reached_yet_hides_nothing(world: World, url: str, client: AsyncClient) -> None:
     async with listening(client, url, last_event_id="1000") as stream:
         await world.publish(a_signal(), tenant_id=WORKSPACE)

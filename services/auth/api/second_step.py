@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -17,21 +20,29 @@ from services.auth.api.fields import PresentedToken, TypedCode
 from services.auth.api.parts import AllParts, Parts
 from services.auth.api.sessions import TokensOut
 from services.auth.commands import challenges, passkeys, second_step
-from services.auth.commands.proofs import ShownCode, ShownPasskey
-from services.auth.commands.second_step import NotDone
+from services.auth.commands.proofs import NotDone, ShownCode, ShownPasskey
 from services.auth.commands.sessions import Tokens
 from services.auth.model import Ask
 from services.auth.model.challenge import LIFETIME
 from services.auth.model.login import NOBODY
 from services.auth.model.passkey import owner_of
-from services.auth.passkeys import AuthenticationAnswer, RequestOptions, authentication_options
+from services.auth.passkeys import AuthenticationAnswer, PasskeyChanged, RequestOptions, authentication_options
 from services.auth.queries import people
 from services.auth.tokens import Ticket
 
 router = Router()
 
 _WRONG = "this is not the second factor of the account, or it was used before"
+_USED = "this code, or a later one, was used already: wait for the next one that the application shows"
 _SPENT = "the challenge is not valid, or no longer: log in anew"
+
+
+_REFUSALS: Mapping[NotDone, Callable[[], Unauthenticated]] = MappingProxyType({
+    NotDone.SPENT: partial(Unauthenticated, _SPENT, slug="challenge-spent"),
+    NotDone.WRONG: partial(Unauthenticated, _WRONG, slug="wrong-second-factor"),
+    NotDone.USED: partial(Unauthenticated, _USED, slug="second-factor-used"),
+    NotDone.CHANGED: PasskeyChanged,
+})  # fmt: skip
 
 
 class SecondFactorIn(BaseModel):
@@ -117,7 +128,7 @@ async def show_passkey(
         home_id, user_id = await _claimed(db, body.credential)
         async with db.transaction(home_id, cause) as tx:
             opened = await second_step.log_in_by_passkey(tx, parts.entrance, user_id, shown, origin)
-        return _tokens(opened or NotDone.WRONG)
+        return _tokens(opened)
     async with db.transaction(presented.home_id, cause) as tx:
         done = await second_step.show_passkey(tx, parts.entrance, presented, body.credential, origin)
     return _tokens(done)
@@ -142,9 +153,12 @@ async def _claimed(db: Database, answer: AuthenticationAnswer) -> tuple[UUID, UU
     return user.default_workspace_id, user.id
 
 
+def refusal(why: NotDone) -> Unauthenticated:
+    """What somebody is told who has not shown who they are."""
+    return _REFUSALS[why]()
+
+
 def _tokens(done: Tokens | NotDone) -> TokensOut:
-    if done is NotDone.SPENT:
-        raise Unauthenticated(_SPENT, slug="challenge-spent")
     if isinstance(done, NotDone):
-        raise Unauthenticated(_WRONG, slug="wrong-second-factor")
+        raise refusal(done)
     return TokensOut.of(done)

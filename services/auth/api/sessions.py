@@ -64,7 +64,7 @@ class TokensOut(BaseModel):
     expires_in: int
     """Seconds that the access token is valid for."""
     refresh_token: str
-    """Works once; `POST /v1/auth/refresh` gives the next."""
+    """Works once; `POST /v1/auth/refresh` gives the next. Two tabs of one client get the same one."""
     workspace_id: UUID
     session_id: UUID
 
@@ -187,6 +187,9 @@ async def login(
 @router.post("/v1/auth/refresh", dependencies=[per_address("refresh")])
 async def refresh(body: RefreshIn, db: Db, parts: AllParts, origin: RequestOrigin, cause: RequestCause) -> TokensOut:
     """Exchange a refresh token, once, for new tokens. A second use ends the session.
+
+    Within ten seconds the client that has used it may send it again, after a lost answer or from another tab, and gets the
+    same refresh token again.
 
     403 `no-longer-a-member` uses nothing up: `POST /v1/auth/switch` leads elsewhere with the same token.
     """

@@ -11,10 +11,10 @@ from libs.kit.http.rate_limits import per_address
 from libs.kit.http.routes import Router
 from services.auth.api.fields import PresentedPassword, PresentedToken, TypedCode
 from services.auth.api.parts import AllParts, Parts, Somebody, a_try
-from services.auth.api.second_step import PasskeyIn, PasskeyOptionsOut, options_out
+from services.auth.api.second_step import PasskeyIn, PasskeyOptionsOut, options_out, refusal
 from services.auth.api.sessions import TokensOut
 from services.auth.commands import passkeys, step_up
-from services.auth.commands.proofs import ShownCode
+from services.auth.commands.proofs import NotDone, ShownCode
 from services.auth.commands.step_up import AnsweredPasskey, Looked, Offered
 from services.auth.repository.users import Credentials, lock_user
 from services.auth.tokens import SPENT, Ticket
@@ -66,8 +66,8 @@ async def show_anew(body: StepUpIn, db: Db, parts: AllParts, origin: RequestOrig
         matched = await _matched(parts, offered, begun.known)
         async with db.transaction(home_id, cause) as tx:
             tokens = await step_up.finish(tx, parts.entrance, offered, Looked(begun.claimed, matched))
-    if tokens is None:
-        raise Unauthenticated(_WRONG, slug="step-up-failed")
+    if isinstance(tokens, NotDone):
+        raise refusal(tokens) if tokens.is_mistake else Unauthenticated(_WRONG, slug="step-up-failed")
     return TokensOut.of(tokens)
 
 

@@ -15,7 +15,7 @@ from services.auth.model import STAFF, KeptRecoveryCode, Totp, User
 from services.auth.model.onboarding import StepName
 from services.auth.recovery import RecoveryCode, new_codes
 from services.auth.repository import second_factors
-from services.auth.totp import new_secret
+from services.auth.totp import Taken, new_secret
 
 
 async def offer_totp(tx: Tx, encryption: Encryption, user: User) -> bytes:
@@ -43,7 +43,7 @@ async def confirm_totp(
     totp = await second_factors.lock_waiting(tx, user.id)
     if totp is None:
         raise NotFound("authenticator application", "that waits to be confirmed")
-    if not totp.take(code, ring, tx.now):
+    if totp.take(code, ring, tx.now) is not Taken.RIGHT:
         raise Invalid("/code", "is not what the application shows now: is its clock right?", slug="wrong-code")
     await second_factors.delete_confirmed(tx, user.id)
     totp.confirmed_at = tx.now

@@ -6,7 +6,6 @@ Or before one: a passkey that has checked its person is enough by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
 from uuid import UUID
 
 from libs.kit.acts import Origin
@@ -19,10 +18,11 @@ from services.auth.commands.logins import (
     Guessable,
     Lockout,
     claim_proof,
+    excuse,
     forgive_all,
     note,
 )
-from services.auth.commands.proofs import Proving, Shown, ShownCode, ShownPasskey, prove
+from services.auth.commands.proofs import NotDone, Proving, Shown, ShownCode, ShownPasskey, prove
 from services.auth.commands.sessions import Authenticated, Tokens, open_session
 from services.auth.model import Ask, Method, User
 from services.auth.model.login import LoginResult
@@ -31,15 +31,6 @@ from services.auth.repository import second_factors, users
 from services.auth.tokens import Issuing, Ticket
 
 _TOLD_AFTER = 3
-
-
-class NotDone(Enum):
-    """Why a login is not complete."""
-
-    SPENT = auto()
-    """The challenge is not known, or no longer: the login has to begin anew."""
-    WRONG = auto()
-    """What was shown proves nothing, or its person may not log in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +82,14 @@ async def _complete(tx: Tx, entrance: Entrance, held: Held, answer: Answer, orig
     user, challenge = held.user, held.challenge
     before = tuple(Method(method) for method in challenge.methods)
     opened = await _enter(tx, entrance, user, answer.shown, before, origin)
-    if opened is None:
-        if challenge.attempts == _TOLD_AFTER:
+    if isinstance(opened, NotDone):
+        if opened.is_mistake:
+            challenge.excuse()
+            await excuse(tx, answer.claimed)
+        elif challenge.attempts == _TOLD_AFTER:
             # The password was right: if it was not its owner, somebody else knows it.
             await entrance.proving.mailing.warn(tx, user, MailTemplate.SECOND_FACTOR_REFUSED)
-        return NotDone.WRONG
+        return opened
     await forgive_all(tx, user, answer.claimed)
     challenge.close(tx.now)
     return opened
@@ -103,36 +97,35 @@ async def _complete(tx: Tx, entrance: Entrance, held: Held, answer: Answer, orig
 
 async def log_in_by_passkey(
     tx: Tx, entrance: Entrance, user_id: UUID, shown: ShownPasskey, origin: Origin
-) -> Tokens | None:
-    """Open a session for whom a passkey names, if it is theirs; `tx` is of their home. None otherwise.
+) -> Tokens | NotDone:
+    """Open a session for whom a passkey names, if it is theirs; `tx` is of their home.
 
     No try was counted, since there is nothing to guess: so the address gets none back.
     """
     user = await users.lock_known(tx, user_id)
     if user is not None and await second_factors.lock_by_credential(tx, user.id, shown.answer.credential_id) is None:
         # Nobody's passkey: nothing that the person has to hear of, as often as somebody likes.
-        return None
-    opened = None if user is None else await _enter(tx, entrance, user, shown, (), origin)
-    if user is not None and opened is not None:
+        return NotDone.WRONG
+    opened = NotDone.WRONG if user is None else await _enter(tx, entrance, user, shown, (), origin)
+    if user is not None and not isinstance(opened, NotDone):
         await forgive_all(tx, user)
     return opened
 
 
 async def _enter(
     tx: Tx, entrance: Entrance, user: User, shown: Shown, before: tuple[Method, ...], origin: Origin
-) -> Tokens | None:
+) -> Tokens | NotDone:
     if not user.may_be_acted_for(tx.now):
         note(tx, user, LoginResult.SHUT_OUT, origin)
-        return None
+        return NotDone.WRONG
     proved = await prove(tx, entrance.proving, user, shown, origin)
-    if proved is None:
+    if isinstance(proved, NotDone):
         note(tx, user, LoginResult.WRONG_FACTOR if before else LoginResult.WRONG, origin)
-        return None
+        return proved
     note(tx, user, LoginResult.SUCCEEDED, origin)
     methods = all_of(before, proved)
-    return await open_session(
-        tx, entrance.issuing, Authenticated(user, user.default_workspace_id, tx.now, methods), origin
-    )
+    login = Authenticated(user, user.default_workspace_id, tx.now, methods)
+    return await open_session(tx, entrance.issuing, login, origin) or NotDone.WRONG
 
 
 def all_of(before: tuple[Method, ...], proved: tuple[Method, ...]) -> tuple[Method, ...]:

@@ -9,12 +9,14 @@ from uuid import UUID
 from libs.kit.acts import Act, Actor, Origin, Target, tell_act
 from libs.kit.db import Tx
 from libs.kit.errors import Forbidden, NotFound, Unauthenticated
+from libs.kit.http.client_address import neighbourhood
 from libs.kit.ids import uuid7
 from libs.schema.auth import MailTemplate, SessionEnd
 from services.auth.commands.acts import tell_of_session, tell_of_theft
 from services.auth.commands.mails import write_to
 from services.auth.commands.signing_keys import signing_key
 from services.auth.model import SCOPES_OF_ROLE, Method, PlatformRole, RefreshToken, Session, User
+from services.auth.model.session import GRACE
 from services.auth.repository import challenges, devices, sessions, users
 from services.auth.repository.sessions import Held
 from services.auth.repository.users import Standing
@@ -72,7 +74,9 @@ async def open_session(tx: Tx, issuing: Issuing, login: Authenticated, origin: O
     # Refresh tokens refer to it.
     await tx.flush()
     tell_of_session(tx, "session.opened", session, origin)
-    return await _issue(tx, issuing, session, _scopes(user, session, standing))
+    refresh = Ticket.generate(session.tenant_id)
+    _keep(tx, issuing, session, refresh)
+    return await _issue(tx, issuing, session, refresh, _scopes(user, session, standing))
 
 
 class NoLongerAMember(Forbidden):
@@ -85,7 +89,8 @@ async def continue_session(tx: Tx, issuing: Issuing, presented: Ticket, origin: 
     """Exchange a refresh token for new tokens; None when it is not usable. Raises NoLongerAMember.
 
     One that was used before has been stolen, from us or by us: then the whole session is over, so the caller must
-    commit before it refuses.
+    commit before it refuses. But the client that has used it may have lost the answer, or have two tabs: within `GRACE`
+    it gets the same refresh token as before, so that there is one chain at any time.
     """
     continued = await hold(tx, presented, origin)
     return None if continued is None else await go_on(tx, issuing, continued, origin)
@@ -112,6 +117,10 @@ class Continued:
 
     user: User
     held: Held
+    newest: Ticket
+    """The newest refresh token, as its client has it, or will have it now."""
+    is_again: bool
+    """Whether the client has been given it before, and has presented the one before it once more."""
 
     @property
     def session(self) -> Session:
@@ -126,13 +135,40 @@ async def hold(tx: Tx, presented: Ticket, origin: Origin) -> Continued | None:
     held = await sessions.lock_by_token(tx, presented.digest)
     if user is None or held is None or not held.session.is_open(tx.now):
         return None
-    if held.token.used_at is not None:
+    newest = await _newest(tx, presented, held, origin)
+    if newest is None:
         tx.publish(held.session, *held.session.compromise(origin, tx.now))
         write_to(tx, user, MailTemplate.SESSION_COMPROMISED)
         tell_of_theft(tx, held.session, origin)
         return None
-    usable = user.may_be_acted_for(tx.now) and tx.now < held.token.expires_at
-    return Continued(user, held) if usable else None
+    ticket, token = newest
+    usable = user.may_be_acted_for(tx.now) and tx.now < token.expires_at
+    return Continued(user, Held(token, held.session), ticket, token is not held.token) if usable else None
+
+
+async def _newest(tx: Tx, presented: Ticket, held: Held, origin: Origin) -> tuple[Ticket, RefreshToken] | None:
+    """The refresh token itself, or what came after it, if it was used and may come again; None for a theft."""
+    session, token, ticket = held.session, held.token, presented
+    if token.used_at is not None and not _is_same_client(session, origin):
+        return None
+    while token.used_at is not None:
+        if token.successor_salt is None or not token.may_come_again(tx.now):
+            return None
+        ticket = ticket.followed_by(token.successor_salt)
+        following = await sessions.token_of(tx, session.id, ticket.digest)
+        if following is None:
+            return None
+        token = following
+    return ticket, token
+
+
+def _is_same_client(session: Session, origin: Origin) -> bool:
+    """Whether the session was last gone on with from there: a name can be copied, but not the network as well."""
+    return (session.device, _network(session.address)) == (origin.device, _network(origin.address))
+
+
+def _network(address: str | None) -> str | None:
+    return None if address is None else neighbourhood(address)
 
 
 async def refuse_former_member(tx: Tx, continued: Continued) -> Standing:
@@ -145,11 +181,14 @@ async def refuse_former_member(tx: Tx, continued: Continued) -> Standing:
 
 async def go_on(tx: Tx, issuing: Issuing, continued: Continued, origin: Origin) -> Tokens:
     """Use up the refresh token, and give the next. Raises NoLongerAMember, and then it is not used up."""
-    user, session = continued.user, continued.session
+    user, session, refresh = continued.user, continued.session, continued.newest
     standing = await refuse_former_member(tx, continued)
-    continued.held.token.used_at = tx.now
+    if not continued.is_again:
+        refresh = refresh.followed_by(continued.held.token.use(tx.now))
+        _keep(tx, issuing, session, refresh)
+        await sessions.forget_salts(tx, session.id, tx.now - GRACE)
     session.see(origin, tx.now)
-    return await _issue(tx, issuing, session, _scopes(user, session, standing))
+    return await _issue(tx, issuing, session, refresh, _scopes(user, session, standing))
 
 
 async def refuse_ended(tx: Tx, user_id: UUID, session_id: UUID | None) -> None:
@@ -221,8 +260,7 @@ def _scopes(user: User, session: Session, standing: Standing) -> frozenset[str]:
     return SCOPES_OF_ROLE[standing.role]
 
 
-async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[str]) -> Tokens:
-    refresh = Ticket.generate(session.tenant_id)
+def _keep(tx: Tx, issuing: Issuing, session: Session, refresh: Ticket) -> None:
     tx.add(
         RefreshToken(
             tenant_id=session.tenant_id,
@@ -231,6 +269,9 @@ async def _issue(tx: Tx, issuing: Issuing, session: Session, scopes: frozenset[s
             expires_at=min(tx.now + issuing.refresh_lifetime, session.expires_at),
         )
     )
+
+
+async def _issue(tx: Tx, issuing: Issuing, session: Session, refresh: Ticket, scopes: frozenset[str]) -> Tokens:
     grant = Grant(
         session.user_id,
         session.workspace_id,

@@ -18,11 +18,12 @@ from services.auth.commands.logins import (
     Claimed,
     Guessable,
     claim_proof,
+    excuse,
     forgive_all,
     forgive_password,
     lock_if_too_many,
 )
-from services.auth.commands.proofs import Shown, ShownCode, ShownPasskey, factors_of, prove
+from services.auth.commands.proofs import NotDone, Shown, ShownCode, ShownPasskey, factors_of, prove
 from services.auth.commands.second_step import Entrance, all_of
 from services.auth.commands.sessions import Continued, Tokens, go_on, hold, refuse_former_member
 from services.auth.model import Ask, Method, User
@@ -97,17 +98,20 @@ async def _refuse_too_little(tx: Tx, user: User, offered: Offered) -> None:
         raise Invalid("/code", "is missing: you have a second factor", slug="second-factor-required")
 
 
-async def finish(tx: Tx, entrance: Entrance, offered: Offered, looked: Looked) -> Tokens | None:
-    """Make the session fresh if all that was offered is right; None otherwise, and the caller commits before it refuses."""
+async def finish(tx: Tx, entrance: Entrance, offered: Offered, looked: Looked) -> Tokens | NotDone:
+    """Make the session fresh if all that was offered is right. The caller commits before it refuses."""
     continued = await hold(tx, offered.session, offered.origin)
     if continued is None:
-        return None
+        return NotDone.WRONG
     await refuse_former_member(tx, continued)
     methods = await _shown(tx, entrance, continued.user, offered, looked.matched)
-    if methods is None:
+    if isinstance(methods, NotDone):
         _tell_of_refusal(tx, continued, offered.origin)
-        await _count(tx, entrance, continued.user, offered, looked)
-        return None
+        if methods.is_mistake:
+            await excuse(tx, looked.claimed)
+        else:
+            await _count(tx, entrance, continued.user, offered, looked)
+        return methods
     await forgive_all(tx, continued.user, looked.claimed)
     continued.session.show_anew(methods, tx.now)
     tell_of_session(tx, "session.stepped_up", continued.session, offered.origin)
@@ -124,18 +128,18 @@ async def _count(tx: Tx, entrance: Entrance, user: User, offered: Offered, looke
 
 async def _shown(
     tx: Tx, entrance: Entrance, user: User, offered: Offered, matched: Credentials | None
-) -> tuple[Method, ...] | None:
-    """In which ways the person has shown who they are; None when they have not, or not enough any more."""
+) -> tuple[Method, ...] | NotDone:
+    """In which ways the person has shown who they are, or why they have not, or not enough any more."""
     knows = matched is not None and user.password_changed_at == matched.password_changed_at
     may = user.may_log_in_by_password(tx.now) if offered.password is not None else user.may_be_acted_for(tx.now)
     if not may or (offered.password is not None and not knows):
-        return None
+        return NotDone.WRONG
     before = (Method.PASSWORD,) if knows else ()
     shown = await _second(tx, user, offered)
     if shown is None:
-        return None if await factors_of(tx, user) else before or None
+        return NotDone.WRONG if await factors_of(tx, user) else before or NotDone.WRONG
     proved = await prove(tx, entrance.proving, user, shown, offered.origin)
-    return None if proved is None else all_of(before, proved)
+    return proved if isinstance(proved, NotDone) else all_of(before, proved)
 
 
 async def _second(tx: Tx, user: User, offered: Offered) -> Shown | None:

@@ -85,6 +85,10 @@ class LoginChallenge(Base):
         question, self.question = self.question, None
         return question
 
+    def excuse(self) -> None:
+        """An answer that was counted was no guess."""
+        self.attempts -= 1
+
     def close(self, at: datetime) -> None:
         """It was answered."""
         self.used_at = at

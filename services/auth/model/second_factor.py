@@ -15,7 +15,7 @@ from libs.kit.ids import uuid7
 from libs.kit.model import Moment
 from services.auth.model.metadata import Base
 from services.auth.recovery import RecoveryCode
-from services.auth.totp import accept, matching_step
+from services.auth.totp import Taken, accept, matching_step
 
 
 class Factor(StrEnum):
@@ -53,14 +53,15 @@ class Totp(Base):
         sealed = keyring.seal(secret, Place(cls.__tablename__, "secret", row))
         return cls(id=row, tenant_id=home_id, user_id=user_id, secret=sealed)
 
-    def take(self, code: str, keyring: Keyring, at: datetime) -> bool:
+    def take(self, code: str, keyring: Keyring, at: datetime) -> Taken:
         """Whether a code counts now; then neither it nor any before it will again. Its row is locked."""
         secret = keyring.open(self.secret, Place(self.__tablename__, "secret", self.id))
-        step = accept(self.last_step, matching_step(secret, code, at))
+        matched = matching_step(secret, code, at)
+        step = accept(self.last_step, matched)
         if step is None:
-            return False
+            return Taken.WRONG if matched is None else Taken.USED
         self.last_step = step
-        return True
+        return Taken.RIGHT
 
 
 class KeptRecoveryCode(Base):

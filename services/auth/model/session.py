@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func
@@ -18,6 +19,10 @@ from libs.schema.event import DomainEvent
 from services.auth.model.metadata import Base
 from services.auth.model.method import Method
 from services.auth.model.roles import one_of
+
+GRACE = timedelta(seconds=10)
+"""How long a refresh token may come again from the client that has used it, and gets the same answer."""
+_SALT_BYTES = 32
 
 
 class Session(TenantOwned, Base):
@@ -117,3 +122,14 @@ class RefreshToken(Base):
     expires_at: Mapped[Moment]
     used_at: Mapped[Moment | None]
     created_at: Mapped[Moment] = mapped_column(server_default=func.now())
+    successor_salt: Mapped[bytes | None]
+    """What its holder, and nobody else, finds the next token with, for as long as the answer may have been lost."""
+
+    def use(self, at: datetime) -> bytes:
+        """Use it up; gives what the next token is made with."""
+        self.used_at, self.successor_salt = at, secrets.token_bytes(_SALT_BYTES)
+        return self.successor_salt
+
+    def may_come_again(self, at: datetime) -> bool:
+        """Whether it was used so lately that its use may have been another tab's, or have gone unanswered."""
+        return self.used_at is not None and at < self.used_at + GRACE

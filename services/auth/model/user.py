@@ -40,8 +40,19 @@ UNPROVED = "show first that your address is yours: `POST /v1/me/email-verificati
 
 
 def email_key(email: str) -> str:
-    """What an address is known by: two that differ in case or in Unicode form alone are the same person's."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
+    """What an address is known by: two that differ in case or in canonical form (NFC) alone are the same person's.
+
+    Nothing more is folded. What looks alike, or is one under compatibility forms or full case folding, such as ß and ss,
+    a dotless i or a full-width letter, is another mailbox, and may be another person's.
+    """
+    letters = unicodedata.normalize("NFC", email)
+    return unicodedata.normalize("NFC", "".join(_small(letter) for letter in letters))
+
+
+def _small(letter: str) -> str:
+    """The small letter of a capital, if each is the other's only one."""
+    small = letter.lower()
+    return small if small.upper() == letter else letter
 
 
 @dataclass(frozen=True, slots=True)

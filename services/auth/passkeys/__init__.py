@@ -11,7 +11,13 @@ from services.auth.passkeys.ceremonies import (
     verify_registration,
 )
 from services.auth.passkeys.parts import Algorithm, KnownPasskey, NewPasskey, Owner, RelyingParty, UsedPasskey
-from services.auth.passkeys.reasons import AuthenticationRefused, PasskeyCloned, Reason, RegistrationRefused
+from services.auth.passkeys.reasons import (
+    AuthenticationRefused,
+    PasskeyChanged,
+    PasskeyCloned,
+    Reason,
+    RegistrationRefused,
+)
 from services.auth.passkeys.wire import AuthenticationAnswer, CreationOptions, RegistrationAnswer, RequestOptions
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "KnownPasskey",
     "NewPasskey",
     "Owner",
+    "PasskeyChanged",
     "PasskeyCloned",
     "Reason",
     "RegistrationAnswer",

@@ -40,7 +40,13 @@ from webauthn.helpers.structs import (
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from services.auth.passkeys.parts import Algorithm, KnownPasskey, NewPasskey, Owner, RelyingParty, UsedPasskey
-from services.auth.passkeys.reasons import AuthenticationRefused, PasskeyCloned, Reason, RegistrationRefused
+from services.auth.passkeys.reasons import (
+    AuthenticationRefused,
+    PasskeyChanged,
+    PasskeyCloned,
+    Reason,
+    RegistrationRefused,
+)
 from services.auth.passkeys.wire import (
     Account,
     AuthenticationAnswer,
@@ -128,7 +134,9 @@ def verify_registration(party: RelyingParty, challenge: bytes, answer: Registrat
 def verify_authentication(
     party: RelyingParty, challenge: bytes, known: KnownPasskey, answer: AuthenticationAnswer
 ) -> UsedPasskey:
-    """What a known passkey has proved. Raises AuthenticationRefused, and PasskeyCloned when a copy of it was used.
+    """What a known passkey has proved. Raises AuthenticationRefused.
+
+    Of its kinds, PasskeyCloned says that a copy of it was used, and PasskeyChanged that it is not what it was.
 
     The caller holds the passkey's row locked, so that of two answers with one count the second is a copy's.
     """
@@ -138,7 +146,7 @@ def verify_authentication(
         reason = _wrong_words(party, "webauthn.get", challenge, said) or _wrong_data(party, stated)
     except _UNREADABLE:
         raise AuthenticationRefused(Reason.MALFORMED) from None
-    reason = reason or _wrong_passkey(known, answer, stated)
+    reason = reason or _wrong_passkey(known, answer)
     if reason is not None:
         raise AuthenticationRefused(reason)
     response = AuthenticatorAssertionResponse(said, data, decoded(answer.response.signature))
@@ -157,6 +165,8 @@ def verify_authentication(
         raise AuthenticationRefused(Reason.SIGNATURE) from None
     if _is_copied(known.sign_count, verified.new_sign_count):
         raise PasskeyCloned
+    if stated.flags.be != known.backup_eligible:
+        raise PasskeyChanged
     return UsedPasskey(known.credential_id, verified.new_sign_count, verified.credential_backed_up)
 
 
@@ -209,11 +219,10 @@ def _wrong_key(answer: RegistrationAnswer, attestation: AttestationObject) -> Re
     ))  # fmt: skip
 
 
-def _wrong_passkey(known: KnownPasskey, answer: AuthenticationAnswer, stated: AuthenticatorData) -> Reason | None:
+def _wrong_passkey(known: KnownPasskey, answer: AuthenticationAnswer) -> Reason | None:
     return _first((
         (answer.credential_id != known.credential_id, Reason.CREDENTIAL),
         (answer.owner_handle not in {None, known.owner_handle}, Reason.OWNER),
-        (stated.flags.be != known.backup_eligible, Reason.BACKUP),
     ))  # fmt: skip
 
 

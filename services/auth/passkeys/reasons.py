@@ -24,6 +24,10 @@ class Reason(StrEnum):
     CREDENTIAL = "this is not the passkey that was asked for"
     OWNER = "the passkey belongs to somebody else"
     SIGNATURE = "the passkey's signature is wrong"
+    CHANGED = (
+        "the passkey says otherwise than when it was added whether several devices can have it: show another factor, then "
+        "remove the passkey and add it anew"
+    )
     CLONED = "the passkey was used by a copy of it"
 
 
@@ -45,6 +49,18 @@ class AuthenticationRefused(Unauthenticated):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
         self.reason = reason
+
+
+class PasskeyChanged(AuthenticationRefused):
+    """An answer by the true key that is backup eligible now and was not when it was made, or the other way (section 7.2).
+
+    Raised after the signature was found right, so that its person alone hears it: they did nothing wrong.
+    """
+
+    slug = "passkey-changed"
+
+    def __init__(self) -> None:
+        super().__init__(Reason.CHANGED)
 
 
 class PasskeyCloned(AuthenticationRefused):

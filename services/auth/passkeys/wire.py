@@ -20,7 +20,8 @@ _CredentialId = Annotated[str, StringConstraints(min_length=2, max_length=_LONGE
 _Handle = Annotated[str, StringConstraints(max_length=88, pattern=_BASE64URL)]
 _ClientData = Annotated[str, StringConstraints(max_length=8_192, pattern=_BASE64URL)]
 _Bytes = Annotated[str, StringConstraints(max_length=16_384, pattern=_BASE64URL)]
-_Transport = Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z][a-z-]*$")]
+# Those that nobody knows yet are kept as well, and given back when the passkey is asked (section 5.2.1).
+_Transport = Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[!-~]*$")]
 
 
 def encoded(value: bytes) -> str:

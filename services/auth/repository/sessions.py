@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from libs.kit.db import Tx
 from libs.kit.errors import NotFound
@@ -40,6 +41,22 @@ async def lock_by_token(tx: Tx, token_hash: bytes) -> Held | None:
     session = await tx.scalar(select(Session).where(Session.id == of).with_for_update())
     token = await tx.scalar(select(RefreshToken).where(RefreshToken.token_hash == token_hash))
     return None if session is None or token is None else Held(token, session)
+
+
+async def token_of(tx: Tx, session_id: UUID, token_hash: bytes) -> RefreshToken | None:
+    """A refresh token of a session, which `tx` has locked."""
+    found = select(RefreshToken).where(RefreshToken.session_id == session_id, RefreshToken.token_hash == token_hash)
+    return await tx.scalar(found)
+
+
+async def forget_salts(tx: Tx, session_id: UUID, used_before: datetime) -> None:
+    """Let nothing lead from the tokens of a session that were used before then to those that came after them."""
+    over = update(RefreshToken).where(
+        RefreshToken.session_id == session_id,
+        RefreshToken.used_at < used_before,
+        RefreshToken.successor_salt.is_not(None),
+    )
+    await tx.execute(over.values(successor_salt=None))
 
 
 async def goes_on(tx: Tx, user_id: UUID, session_id: UUID) -> bool:
