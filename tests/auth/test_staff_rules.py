@@ -133,7 +133,7 @@ def test_a_lock_of_support_ends_by_time_or_by_staff_and_by_nothing_else(steps: l
             user.unlock(now)
             held_until = now
         assert user.is_held(now) == (now < held_until)
-        assert user.may_log_in(now) <= (now >= held_until)
+        assert user.may_log_in_by_password(now) <= user.may_be_acted_for(now) == (now >= held_until)
 
 
 @given(_STEPS)
@@ -144,7 +144,7 @@ def test_without_support_a_mail_or_a_password_opens_every_lock(steps: list[Step]
             user.lock(now + timedelta(minutes=minutes), LockReason.FAILED_LOGINS, now)
         if what in {"mail", "password"}:
             user.unlock_oneself(now)
-            assert user.may_log_in(now)
+            assert user.may_log_in_by_password(now)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,13 @@ class CounterOut(BaseModel):
 
 @router.post("/v1/counters", status_code=201, response_model=CounterOut)
 async def count(
-    body: Count, caller: Writer, db: Db, cause: RequestCause, request: Request, idempotency_key: IdempotencyKey = None
+    body: Count,
+    caller: Writer,
+    db: Db,
+    cause: RequestCause,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+    source: str | None = None,
 ) -> Response:
     async def work(tx: Tx) -> CounterOut:
         counter = await count_up(tx, caller.tenant_id, body.name)

@@ -101,7 +101,7 @@ def test_routes_that_count_or_that_programs_may_call_and_no_others_tell_that_the
         for operation in path.values()
         if "429" in operation["responses"]
     }
-    assert limited == {"probe_knock", "probe_turn", "probe_count", "probe_counters"}
+    assert limited == {"probe_knock", "probe_turn", "probe_count", "probe_counters", "probe_import_"}
     for path in probe["paths"].values():
         for operation in path.values():
             told = [{"RateLimit", "RateLimit-Policy"} <= set(of["headers"]) for of in operation["responses"].values()]

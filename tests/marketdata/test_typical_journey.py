@@ -38,7 +38,7 @@ async def test_an_instrument_is_listed_once(feed: AsyncClient, world: World) -> 
 
 
 async def test_an_instrument_with_a_slash_is_asked_for_escaped(feed: AsyncClient) -> None:
-    await feed.post("/v1/instruments", json={"symbol": "BTC/USDT", "name": "Bitcoin"})
+    await feed.post("/v1/instruments", json={"symbol": "BTC/USDT", "name": "Bitcoin", "currency": "USD"})
 
     answer = await feed.get("/v1/instruments/BTC%2FUSDT")
 
