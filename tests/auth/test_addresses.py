@@ -77,7 +77,7 @@ async def test_a_look_alike_accepts_nobody_elses_invitation(client: AsyncClient,
     answer = await accept(client, stranger, await invited(client, world, team.owner, SHARP))
 
     assert answer.is_client_error
-    listed = (await client.get("/v1/me/invitations", headers=stranger.bearer)).raise_for_status().json()
+    listed = (await client.get("/v1/invitations", headers=stranger.bearer)).raise_for_status().json()
     assert listed["items"] == []
     assert (await mail_to(world, SHARP, MailTemplate.INVITATION)).address == SHARP
 
