@@ -76,6 +76,8 @@ class Site:
         plain |= {"FILLSTREAM_LOG_LEVEL": "DEBUG", "FILLSTREAM_NOTIFICATIONS_STREAM_SECONDS": "0.2"}
         # Tables will be missing for a while, which a task that looks every second does not outlive.
         plain |= {"FILLSTREAM_NOTIFICATIONS_MAIL_SECONDS": "3600"}
+        # Orders by hand meet bars of the future alone.
+        plain |= {"FILLSTREAM_MARKETDATA_BAR_SKEW_SECONDS": "1e9"}
         plain |= {"FILLSTREAM_ENCRYPTION_KEY_URL": keyset_url(), "FILLSTREAM_AUTH_AUDIT_HEAD_SECONDS": "5"}
         return plain | variables(self.planted, self.postgres.url, _LOGIN)
 
