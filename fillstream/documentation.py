@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 
 from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 _HEADERS: Mapping[str, str] = MappingProxyType(
@@ -62,11 +61,14 @@ def documentation() -> APIRouter:
         """What the page does first."""
         return Response(_START, media_type="text/javascript", headers=dict(_HEADERS))
 
-    @router.get("/docs/{name}")
-    async def part_of_swagger(name: str) -> Response:
-        """A file of Swagger UI, as its package brings it."""
-        if name not in _OF_SWAGGER:
-            raise HTTPException(404)
-        return Response((folder / name).read_bytes(), media_type=_OF_SWAGGER[name], headers=dict(_HEADERS))
-
+    for name, media_type in _OF_SWAGGER.items():
+        router.add_api_route(f"/docs/{name}", _serving((folder / name).read_bytes(), media_type))
     return router
+
+
+def _serving(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+    async def part_of_swagger() -> Response:
+        """A file of Swagger UI, as its package brings it."""
+        return Response(content, media_type=media_type, headers=dict(_HEADERS))
+
+    return part_of_swagger

@@ -56,11 +56,11 @@ def replay(
 ) -> None:
     """Trade the past: play bars from CSV files as if they closed now, in lockstep, at a rate, or freely."""
     configure_logging("WARNING")
-    report("replaying the past as news: strategies decide on it and orders trade in it")
     wanted = Selection(tuple(symbol or ()), start.date(), end.date())
     told = currency or (PACKAGED_CURRENCY if data is None else None)
     selected = load_lines(data or packaged_data(), wanted, Reading(timeframe, currency=told))
     bars, currencies = [line.bar for line in selected], currencies_of(selected)
+    report("replaying the past as news: strategies decide on it and orders trade in it")
 
     async def play(where: Installation, db: Database, step: Step) -> None:
         await list_instruments(db, currencies)

@@ -20,7 +20,17 @@ from services.auth.audit.heads import Head, open_head
 from services.auth.commands.signing_keys import rotate_signing_key
 from services.auth.commands.staff import grant_role
 from services.auth.model import PlatformRole
-from tests.auth.builders import Forger, Person, a_person, bearer, issuing, log_in, private_key, refresh
+from tests.auth.builders import (
+    Forger,
+    Person,
+    a_person,
+    bearer,
+    issuing,
+    log_in,
+    private_key,
+    refresh,
+    refresh_elsewhere,
+)
 from tests.auth.devices import a_device
 from tests.auth.trails import an_act, chain_of, has_recorded, head_at, tell
 from tests.world import Running, World
@@ -140,7 +150,7 @@ async def test_auth_tells_its_own_acts_as_others_do(
     here = UUID(ada.workspace_id)
     await refresh(client, ada.refresh_token)
     await log_in(client, password="not the password")
-    await refresh(client, ada.refresh_token)
+    await refresh_elsewhere(client, ada.refresh_token)
     elsewhere = (await log_in(client)).json()["refresh_token"]
     await client.post("/v1/auth/logout", json={"refresh_token": elsewhere})
 

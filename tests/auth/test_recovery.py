@@ -63,7 +63,7 @@ def test_any_other_text_is_a_code_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0" * 23, "0" * 25, "U" * 24, "\u0660" * 24, "0" * 24 + "!", "0" * 24 + " " * 100, "\ufb01" * 12, "\ufb01" * 24, "0" * 100_000],
+    ["", "0" * 23, "0" * 25, "U" * 24, "0" * 24 + "!", "0" * 24 + " " * 100, "\ufb01" * 12, "\ufb01" * 24, "0" * 100_000],
 )  # fmt: skip
 def test_what_is_no_code_is_refused(text: str) -> None:
     with pytest.raises(Unauthenticated, match="not valid, or was used before"):

@@ -111,8 +111,8 @@ def test_any_other_text_is_no_code(text: str) -> None:
     assert (found is not None) == ("".join(text[:32].split()) in HOTP[:3])
 
 
-@pytest.mark.parametrize("text", ["", "28708", "2870822", "\u0662\u0668\u0667\u0660\u0668\u0662", "287082" * 1000])
-def test_what_is_not_six_digits_of_ascii_is_no_code(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "28708", "2870822", "287082" * 1000])
+def test_what_is_not_six_digits_is_no_code(text: str) -> None:
     assert matching_step(SEED, text, EPOCH + PERIOD) is None
 
 

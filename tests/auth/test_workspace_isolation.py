@@ -10,7 +10,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from libs.kit.ids import uuid7
-from tests.auth.builders import Person, a_person
+from tests.auth.builders import Person, a_newcomer, a_person
 from tests.auth.teams import a_team, a_verified_person, create, invited
 from tests.world import World
 
@@ -71,7 +71,7 @@ async def test_invitations_are_read_by_whoever_has_proved_the_address_and_by_the
     client: AsyncClient, world: World, api: asyncpg.Connection
 ) -> None:
     team = await a_team(client, world)
-    bob = await a_person(client, email="bob@example.com")
+    bob = await a_newcomer(client, email="bob@example.com")
     carol = await a_verified_person(client, world, "carol@example.com")
     eve = await a_verified_person(client, world, "eve@example.com")
     for email in ("bob@example.com", "carol@example.com"):

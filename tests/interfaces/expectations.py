@@ -66,6 +66,10 @@ EXPECTATIONS: Mapping[str, Expectation] = {
     "GET /openapi.json": Operational(),
     # The gateway's own.
     "GET /docs": Operational((GATEWAY,)),
+    "GET /docs/start.js": Operational((GATEWAY,)),
+    "GET /docs/swagger-ui-bundle.js": Operational((GATEWAY,)),
+    "GET /docs/swagger-ui.css": Operational((GATEWAY,)),
+    "GET /docs/favicon-32x32.png": Operational((GATEWAY,)),
     # auth
     "POST /v1/auth/register": Public(auth_calls.a_registration),
     "POST /v1/auth/login": Public(auth_calls.a_login),

@@ -231,7 +231,8 @@ async def test_what_is_public_is_open_whatever_token_comes_along(
 
     answer = await _ask(premises, premises.owner(cell.route), cell.route, await _call(cell, neighbours), shown)
 
-    assert answer.is_success, answer.text
+    # A token in the address is a parameter that no route knows.
+    assert answer.status_code == 422 if shown.query else answer.is_success, answer.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ async def test_a_text_that_cannot_be_kept_is_refused_by_the_name_of_its_field(cl
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
 
 
-@pytest.mark.parametrize("field", ["\ud800", "a\0b", "x" * 100_000, "", "/~1"])
+@pytest.mark.parametrize("field", ["\ud800", "a\0b", "x" * 10_000, "", "/~1"])
 async def test_an_unknown_field_of_any_name_is_refused(client: AsyncClient, field: str) -> None:
     answer = await send(client, json.dumps({"name": "x", field: 1}).encode())
     assert problem(answer)[0] == 422, answer.text
