@@ -166,7 +166,9 @@ async def test_auth_tells_its_own_acts_as_others_do(
     ]
     assert {one.entry.source for one in links} == {"auth"}
     assert {one.entry.address for one in links} == {"127.0.0.1"}
-    assert all("python-httpx2" in (one.entry.device or "") for one in links)
+    by_a_thief = [one.entry.act for one in links if one.entry.device == "somebody else's"]
+    assert by_a_thief == ["session.revoked"]
+    assert sum("python-httpx2" in (one.entry.device or "") for one in links) == 5
     told = [envelope for envelope in world.published(SecurityActed) if envelope.event.workspace_id == here]
     assert {(envelope.sequence, envelope.tenant_id) for envelope in told} == {(1, here)}
 

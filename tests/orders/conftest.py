@@ -13,7 +13,7 @@ from libs.kit.ids import uuid7
 from libs.schema.event import DomainEvent
 from services.orders.matching import Bar
 from tests.orders.builders import entitled, listed, told
-from tests.world import Running, World, eventually
+from tests.world import Running, World
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ async def open_workspace(world: World, running: Running, **account: object) -> W
     body = {"name": "paper", "currency": "USD", "initial_cash": "100000", "auto_trading": True}
     opened = await client.post("/v1/accounts", json=body | account)
     assert opened.status_code == 201, opened.text
+    await world.settled("orders")
     return Workspace(world, running, tenant_id, client, opened.json()["id"])
 
 
@@ -91,11 +92,4 @@ async def running(world: World) -> AsyncIterator[Running]:
 @pytest.fixture
 async def workspace(world: World, running: Running) -> Workspace:
     """A workspace that can trade."""
-    workspace = await open_workspace(world, running)
-
-    async def both_are_listed() -> None:
-        assert len(await world.fetch("SELECT symbol FROM orders.market")) == 2
-        assert len(await world.fetch("SELECT tenant_id FROM orders.entitlement")) == 1
-
-    await eventually(both_are_listed)
-    return workspace
+    return await open_workspace(world, running)

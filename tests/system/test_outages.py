@@ -165,6 +165,6 @@ async def test_services_outlive_their_servers_and_no_bar_is_lost(site: Site) -> 
     assert site.services.process.returncode is None
     proofs = await prove(Evidence(site.where, load_all(), tenants, bars))
     assert all(proof.holds for proof in proofs), [proof.violations[:5] for proof in proofs]
-    [[points]] = await site.fetch("SELECT count(*) FROM portfolio.equity_point")
-    assert points == 100 * len(tenants)
+    [[kept]] = await site.fetch("SELECT count(*) FROM marketdata.bar")
+    assert kept == len(bars)
     assert await site.fetch("SELECT 1 FROM orders.fill")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -80,4 +80,43 @@ def _value(account: Account, moment: datetime, closes: _Closes, first: Mapping[s
     return sum((money(quantity, close) for quantity, close in held if close is not None), ZERO)
 
 
-INVARIANTS = (Invariant(the_history_follows_from_the_fills),)
+async def every_close_of_what_was_held_has_its_point(evidence: Evidence) -> list[str]:
+    """An account has a point at the closes of what it holds, or traded within the day before, and at no other moment.
+
+    Imported history makes no points, and the history of somebody who was erased is not written any further.
+    """
+    moments: defaultdict[str, list[datetime]] = defaultdict(list)
+    for symbol, moment in await evidence.database.fetch(
+        "SELECT symbol, as_of FROM portfolio.mark WHERE NOT backfilled"
+    ):
+        moments[symbol].append(moment)
+    due: defaultdict[UUID, set[datetime]] = defaultdict(set)
+    for (account_id, symbol), own in _by_position(await fills_in_portfolio(evidence)).items():
+        due[account_id].update(moment for moment in moments[symbol] if _calls_for_a_point(own, moment))
+    kept: defaultdict[UUID, set[datetime]] = defaultdict(set)
+    for account_id, moment in await evidence.database.fetch("SELECT account_id, as_of FROM portfolio.equity_point"):
+        kept[account_id].add(moment)
+    erased = await evidence.database.fetch(
+        "SELECT id FROM portfolio.book JOIN portfolio.erased_workspace USING (tenant_id)"
+    )
+    return [
+        f"account {id_} has no point at {moment}"
+        for id_ in due.keys() - {id_ for [id_] in erased}
+        for moment in due[id_] - kept[id_]
+    ] + [f"account {id_} has a point at {moment}" for id_ in kept for moment in kept[id_] - due[id_]]
+
+
+def _by_position(fills: Sequence[Fill]) -> Mapping[tuple[UUID, str], list[Fill]]:
+    positions: defaultdict[tuple[UUID, str], list[Fill]] = defaultdict(list)
+    for fill in fills:
+        positions[fill.account_id, fill.symbol].append(fill)
+    return positions
+
+
+def _calls_for_a_point(fills: Sequence[Fill], moment: datetime) -> bool:
+    before = [fill for fill in fills if fill.time < moment]
+    traded = any(fill.time >= moment - timedelta(days=1) for fill in before)
+    return traded or sum((fill.signed for fill in before), ZERO) != 0
+
+
+INVARIANTS = (Invariant(the_history_follows_from_the_fills), Invariant(every_close_of_what_was_held_has_its_point))

@@ -82,4 +82,16 @@ PLANTS = (
         """UPDATE portfolio.equity_point SET market_value = market_value + 1, equity = equity + 1
            WHERE as_of = (SELECT max(as_of) FROM portfolio.equity_point)""",
     ),
+    in_database(
+        "every_close_of_what_was_held_has_its_point",
+        "a close went by without a valuation",
+        "DELETE FROM portfolio.equity_point WHERE as_of = (SELECT max(as_of) FROM portfolio.equity_point)",
+    ),
+    in_database(
+        "every_close_of_what_was_held_has_its_point",
+        "a stranger's close made a valuation",
+        """INSERT INTO portfolio.equity_point (account_id, as_of, tenant_id, cash, market_value, equity, event_id)
+           SELECT account_id, as_of - interval '1 minute', tenant_id, cash, market_value, equity, event_id
+           FROM portfolio.equity_point WHERE as_of = (SELECT max(as_of) FROM portfolio.equity_point)""",
+    ),
 )
