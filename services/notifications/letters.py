@@ -18,6 +18,8 @@ from libs.kit.mail_secrets import mail_secret
 from libs.schema.auth import MailTemplate
 from services.notifications.model import Mail
 
+# RFC 5322: the longest line that servers take. A link is shown whole to whoever reads the mail as it is.
+_LONGEST_LINE = 998
 _HARMLESS = frozenset(" -&,()'")
 _LONGEST_NAME = 60
 
@@ -138,7 +140,8 @@ def compose(mail: Mail, how: Stationery) -> EmailMessage:
     """
     words, to = WORDS[MailTemplate(mail.template)], _wired(mail.address)
     # RFC 6532: a mailbox with letters beyond ASCII is written as it is; encoded words are no addresses.
-    message = EmailMessage(policy.default.clone(utf8=not to.username.isascii()))
+    wire = policy.default.clone(utf8=not to.username.isascii(), cte_type="7bit", max_line_length=_LONGEST_LINE)
+    message = EmailMessage(wire)
     message["From"], message["To"], message["Subject"] = how.sender, to, words.subject
     message["Date"] = format_datetime(mail.occurred_at)
     message["Message-ID"] = f"<{mail.id}@fillstream>"

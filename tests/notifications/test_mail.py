@@ -312,7 +312,9 @@ async def test_a_folder_holds_mails_that_their_owner_alone_can_read(world: World
     (file,) = folder.iterdir()
     assert file.name == f"{wanted.mail_id}.eml"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert "ada@example.com" in file.read_text()
+    written = file.read_text("ascii")
+    assert "To: ada@example.com\n" in written
+    assert f"\n{wanted.workspace_id}.{mail_secret(SecretStr(KEY), wanted.mail_id)}\n" in written
 
 
 def test_a_mail_is_tried_later_each_time_and_at_last_given_up() -> None:
