@@ -17,6 +17,8 @@ from services.auth.user_files import NewPerson, UserLine
 PASSWORD = "correct horse battery staple"  # noqa: S105 nobody's
 BEHIND_A_PROXY = {"FILLSTREAM_TRUSTED_PROXIES": "127.0.0.1/32"}
 """Settings that let each request say which address it is from."""
+LOGINS_NICENESS = 5
+"""A third of the others' share of a core, as the container has that the gateway sends logins to."""
 
 
 async def register(place: Stage, count: int) -> list[str]:

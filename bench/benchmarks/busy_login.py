@@ -1,8 +1,8 @@
 """How long does a login take while others want the cores? Less than two seconds beside two of them on each.
 
-The others compute all of the time with the usual priority, in the session of the service: where a system shares its cores
-among sessions first, niceness counts within one alone, so that elsewhere they would be in the way less. Nobody else logs
-in meanwhile. The first row is without them.
+The service has the share of a core that the container for logins has. The others compute all of the time with the usual
+priority, in the session of the service: where a system shares its cores among sessions first, niceness counts within one
+alone, so that elsewhere they would be in the way less. Nobody else logs in meanwhile. The first row is without them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from statistics import median
 import httpx2
 
 from bench.load import Request
-from bench.people import BEHIND_A_PROXY, logins, register
+from bench.people import BEHIND_A_PROXY, LOGINS_NICENESS, logins, register
 from bench.processes import computing, served
 from bench.report import Row, within
 from bench.stage import Stage
@@ -31,7 +31,7 @@ async def measure(place: Stage) -> Sequence[Row]:
     requests = logins(await register(place, _PEOPLE))
     cores = cpu_count() or 1
     async with (
-        served(place, "fillstream", "serve", "auth", environment=BEHIND_A_PROXY) as server,
+        served(place, "fillstream", "serve", "auth", environment=BEHIND_A_PROXY, niceness=LOGINS_NICENESS) as server,
         httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=_PATIENCE_SECONDS) as client,
     ):
         return [

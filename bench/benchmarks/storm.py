@@ -18,7 +18,7 @@ from statistics import median
 import httpx2
 
 from bench.load import Answered, Load, Request, ask
-from bench.people import BEHIND_A_PROXY, logins, register
+from bench.people import BEHIND_A_PROXY, LOGINS_NICENESS, logins, register
 from bench.processes import Served, computing, served
 from bench.report import AtMost, Row, compared
 from bench.stage import Stage
@@ -27,8 +27,6 @@ _PEOPLE = 200
 _STORMERS = 32
 _CALM_SECONDS = 1.0
 _ROUNDS = 4
-# An eighth of the others' share of a core, as its container has.
-_NICENESS = 9
 _LEAST_PRIORITY = 19
 _WANTED = AtMost(2)
 
@@ -84,7 +82,7 @@ def _rows(name: str, rounds: Sequence[_Answers]) -> list[Row]:
 async def _servers(place: Stage) -> AsyncIterator[tuple[Served, Served, Served]]:
     async with (
         served(place, "fillstream", "serve", "auth", environment=BEHIND_A_PROXY) as auth,
-        served(place, "fillstream", "serve", "auth", environment=BEHIND_A_PROXY, niceness=_NICENESS) as doors,
+        served(place, "fillstream", "serve", "auth", environment=BEHIND_A_PROXY, niceness=LOGINS_NICENESS) as doors,
     ):
         keys = {"FILLSTREAM_JWKS_URL": f"{auth.url}/.well-known/jwks.json"}
         async with served(place, "fillstream", "serve", "orders", environment=keys) as orders:

@@ -20,6 +20,7 @@ _PLACES = {"timeout": 0, "wait_for": 1, "wait": 0, "join": 0, "result": 0, "to_t
 """Calls whose argument at this place says so."""
 _CLIENTS = {"AsyncClient", "Client"}
 _CLOCKS = {"monotonic", "perf_counter"}
+_DURATIONS = {"seconds", "elapsed", "took"}
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: float.__add__,
     ast.Sub: float.__sub__,
@@ -52,7 +53,7 @@ def _limits(node: ast.AST, numbers: Numbers) -> Iterator[float]:
         yield from _defaults(node, numbers)
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and _asks_the_clock(node):
         yield from _known([node.left, node.right], numbers)
-    elif isinstance(node, ast.Compare) and _asks_the_clock(node) and isinstance(node.ops[0], ast.Lt | ast.LtE):
+    elif isinstance(node, ast.Compare) and _is_duration(node) and isinstance(node.ops[0], ast.Lt | ast.LtE):
         yield from _known(node.comparators, numbers)
     elif isinstance(node, ast.Assign | ast.AnnAssign) and "PATIENCE" in ast.unparse(node).partition("=")[0]:
         yield from _known([node.value], numbers)
@@ -84,6 +85,10 @@ def _hurries_examples(setting: ast.keyword) -> bool:
     if setting.arg == "suppress_health_check":
         return "too_slow" not in said
     return setting.arg == "deadline" and said != "None"
+
+
+def _is_duration(comparison: ast.Compare) -> bool:
+    return _asks_the_clock(comparison) or _name(comparison.left) in _DURATIONS
 
 
 def _asks_the_clock(node: ast.AST) -> bool:
