@@ -14,7 +14,7 @@ from libs.kit.db import Database
 from libs.kit.health import Probe
 from libs.kit.http.app import operations
 from libs.kit.http.paths import leads_upwards, path_of
-from libs.kit.http.problems import problem_response
+from libs.kit.http.problems import install_problems, problem_response
 
 
 def prefix_of(path: str) -> str:
@@ -67,6 +67,7 @@ def _own_app(contexts: Sequence[Context], health: APIRouter) -> FastAPI:
     app.include_router(router)
     app.include_router(documentation())
     app.include_router(health)
+    install_problems(app)
 
     @app.exception_handler(404)
     async def unknown(*_: object) -> ASGIApp:

@@ -104,6 +104,12 @@ async def test_a_path_of_nobodys_is_a_problem(client: AsyncClient, path: str) ->
     )
 
 
+async def test_a_method_that_the_gateways_own_paths_do_not_take_is_a_problem(client: AsyncClient) -> None:
+    answer = await client.post("/docs")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.json()["type"], answer.headers["allow"]) == ("urn:fillstream:problem:method-not-allowed", "GET")
+
+
 async def test_what_is_not_well_is_named_with_its_reason(client: AsyncClient) -> None:
     answer = await client.get("/readyz")
     assert answer.status_code == 503
